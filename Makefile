@@ -1,0 +1,24 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lock setup format
+setup:
+	@scripts/setup.sh $(PYTHON)
+
+demo: setup
+	@$(BIN)/franklin run flights_delay strategy=ddp
+
+test: setup
+	@$(BIN)/pytest
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock:
+	@scripts/lock.sh

@@ -1,0 +1,1 @@
+"""What a person changes (YAML), the tree that it must fit, and the contracts between rooms."""

@@ -1,0 +1,165 @@
+"""Run requests and run results: one JSON file to an engine, one back, and progress on its standard output between.
+
+An engine is a module that runs in a process of its own: `python -m ENGINE REQUEST.json`. It ends with exit status
+0 and `{"result": ...}` in the request's `answer` file, or with 1 and `{"error": "one line"}` there. No answer means
+that it crashed; the log has the traceback.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel
+
+from conf.errors import FranklinError
+from conf.schema import Data, Feed, Mlp, Optimizer, Spark, Strategy, Strict, Trainer
+
+PROGRESS_MARK = "@franklin "
+
+
+class Track(Strict):
+    """An MLflow run that the flow opened and will close; rank 0 writes into it."""
+
+    uri: str
+    run_id: str
+
+
+class Request(Strict):
+    """What every request has."""
+
+    answer: Path
+
+
+class PrepareRequest(Request):
+    """Make a feature set of the dataset at `folder`."""
+
+    data: Data
+    spark: Spark
+    folder: str
+    fingerprint: str
+
+
+class PrepareResult(Strict):
+    """Where the feature set is; its manifest has the rest."""
+
+    folder: str
+
+
+class TrainRequest(Request):
+    """Train a network on a feature set, or go on from the last checkpoint in `run_folder`."""
+
+    feature_set: str
+    run_folder: Path
+    seed: int
+    feed: Feed
+    model: Mlp
+    optimizer: Optimizer
+    trainer: Trainer
+    strategy: Strategy
+    world_size: int
+    track: Track | None
+
+
+class TrainResult(Strict):
+    """The best epoch's weights, consolidated into one file, and how training went."""
+
+    weights: Path
+    epochs: int
+    best_epoch: int
+    steps: int
+    resumed_from_step: int
+    validation_loss: float
+    metrics: dict[str, float]
+    rows_per_second: float
+
+
+class EvaluateRequest(Request):
+    """Judge weights on the validation and test splits."""
+
+    feature_set: str
+    weights: Path
+    model: Mlp
+    feed: Feed
+    seed: int
+    bootstrap: int
+    run_folder: Path
+    track: Track | None
+
+
+class Estimate(Strict):
+    """A metric with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class EvaluateResult(Strict):
+    """Metrics per split, of the model and of the trivial predictor."""
+
+    metrics: dict[str, dict[str, Estimate]]
+    baseline: dict[str, dict[str, float]]
+
+
+class RegisterRequest(Request):
+    """Log the model and decide about `champion`."""
+
+    feature_set: str
+    weights: Path
+    model: Mlp
+    name: str
+    promotion: Literal["enabled", "dry_run", "disabled"]
+    seed: int
+    bootstrap: int
+    run_folder: Path
+    track: Track
+
+
+class RegisterResult(Strict):
+    """The new version and what became of it."""
+
+    model_uri: str
+    version: int
+    alias: Literal["challenger", "champion"]
+    decision: str
+
+
+Q = TypeVar("Q", bound=Request)
+
+
+def progress(done: int, total: int, unit: str, note: str = "") -> None:
+    """Tell whoever watches how far this engine is, in whole `unit`s; does nothing outside a flow."""
+    event = {"done": done, "total": total, "unit": unit, "note": note}
+    if "FRANKLIN_PROGRESS" in os.environ:
+        sys.stdout.write(PROGRESS_MARK + json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+
+def serve(kind: type[Q], work: Callable[[Q], BaseModel | None]) -> None:
+    """Run an engine: read the request named on the command line, do `work`, write the answer.
+
+    Returns nothing and does not exit on success. Ranks other than 0 return None from `work` and write nothing.
+
+    Raises:
+        SystemExit: with 1 after a FranklinError, which has been written as the answer.
+
+    """
+    request = kind.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    try:
+        result = work(request)
+    except FranklinError as error:
+        answer(request.answer, {"error": str(error)})
+        raise SystemExit(1) from None
+    if result is not None:
+        answer(request.answer, {"result": result.model_dump(mode="json")})
+
+
+def answer(path: Path, content: dict[str, object]) -> None:
+    """Write an answer file whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,188 @@
+"""The one strict tree that every composed configuration has to fit."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Task = Literal["binary", "multiclass", "regression"]
+Kind = Literal["numeric", "categorical"]
+StrategyName = Literal["single", "ddp", "fsdp"]
+TunerName = Literal["none", "grid", "random", "tpe"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """Frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class DateSplit(Strict):
+    """Train before `validation_from`, validation before `test_from`, test from there on (dates inclusive)."""
+
+    by: Literal["date"]
+    column: str
+    validation_from: date
+    test_from: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DateSplit":
+        if self.validation_from >= self.test_from:
+            raise ValueError(f"validation_from ({self.validation_from}) must be before test_from ({self.test_from})")
+        return self
+
+
+class HashSplit(Strict):
+    """Each row goes where the hash of its values says, so a row stays in its split when others are added."""
+
+    by: Literal["hash"]
+    validation: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _leaves_a_train_split(self) -> "HashSplit":
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Data(Strict):
+    """The dataset: what comes in, which column is the label, what becomes of each column, how rows are split."""
+
+    name: str
+    source: Literal["flights", "table"]
+    path: str | None = Field(description="file or folder, any URL of fsspec; null: the data that the package carries")
+    label: str
+    task: Task | None = Field(description="null: inferred from the label column")
+    columns: dict[str, Kind] = Field(description="kinds said by hand; those of other columns are inferred")
+    ignore: list[str] = Field(description="columns that are no features")
+    rare_below: Positive = Field(description="values seen in fewer train rows than this share the code of the unknown")
+    split: Annotated[DateSplit | HashSplit, Field(discriminator="by")]
+
+
+class Spark(Strict):
+    """Where Spark runs and how much it may take."""
+
+    name: Literal["local"]
+    master: str
+    memory: Annotated[str, Field(pattern=r"^\d+[mg]$", description="heap of the driver, such as 2g")]
+    shuffle_partitions: Positive
+    conf: dict[str, str] = Field(description="further Spark settings, passed through")
+
+
+class Feed(Strict):
+    """How the feature set becomes batches."""
+
+    name: Literal["arrow"]
+    batch_size: Positive = Field(description="rows of one step over all ranks together")
+    buffer_rows: Positive = Field(description="rows that a rank holds and shuffles at a time")
+
+
+class Mlp(Strict):
+    """Embeddings for categories, then fully connected blocks."""
+
+    name: Literal["mlp"]
+    hidden: list[Positive] = Field(min_length=1, description="width of each block")
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class Optimizer(Strict):
+    """AdamW with linear warm-up and cosine decay."""
+
+    name: Literal["adamw"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Annotated[float, Field(ge=0, lt=1, description="share of all steps with a rising rate")]
+
+
+class Trainer(Strict):
+    """How long to train, and when to stop."""
+
+    max_epochs: Positive
+    patience: Positive = Field(description="epochs without a better validation loss before training stops")
+    precision: Literal["32-true", "bf16-mixed"]
+    gradient_clip: Annotated[float, Field(gt=0)] | None
+    checkpoint_steps: Positive | None = Field(description="also checkpoint every so many steps; null: each epoch only")
+
+
+class Strategy(Strict):
+    """The parallelism, and over how many ranks."""
+
+    name: StrategyName
+    world_size: Positive | None = Field(description="ranks; null: every GPU, or two processes without one")
+
+    @model_validator(mode="after")
+    def _single_is_one(self) -> "Strategy":
+        if self.name == "single" and self.world_size not in (None, 1):
+            raise ValueError(f"strategy=single has one rank, not {self.world_size}; choose strategy=ddp or fsdp")
+        return self
+
+
+class Launcher(Strict):
+    """What starts the ranks."""
+
+    name: Literal["torchrun"]
+    timeout_seconds: Positive = Field(description="a training run that takes longer is ended")
+    retries: Annotated[int, Field(ge=0)] = Field(description="times a crashed training is resumed from its checkpoint")
+
+
+class Range(Strict):
+    """An interval to search, on a logarithmic scale if `log`; `steps` points of it for the grid."""
+
+    low: float
+    high: float
+    log: bool = False
+    steps: Positive = 3
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low}) must be positive on a logarithmic scale")
+        return self
+
+
+class Choices(Strict):
+    """Values to choose from."""
+
+    choices: list[int | float | str | list[int]] = Field(min_length=1)
+
+
+class Tuner(Strict):
+    """The search over configurations before the real training."""
+
+    name: TunerName
+    trials: Positive = Field(description="at most this many trials (the grid may have fewer)")
+    max_epochs: Positive = Field(description="epochs of one trial")
+    space: dict[str, Range | Choices] = Field(description="configuration key -> what it may be")
+
+
+class Tracking(Strict):
+    """Where MLflow keeps runs and models."""
+
+    uri: str | None = Field(description="tracking server or database; null: a SQLite file in franklin's home")
+    promotion: Literal["enabled", "dry_run", "disabled"]
+    bootstrap: Positive = Field(description="resamples behind each confidence interval")
+
+
+class Settings(Strict):
+    """A whole run, as composed from `conf/`, an experiment and overrides."""
+
+    experiment: str
+    home: Path = Field(description="folder of feature sets, run folders, logs and the local MLflow store")
+    seed: Annotated[int, Field(ge=0)]
+    data: Data
+    spark: Spark
+    feed: Feed
+    model: Mlp
+    optimizer: Optimizer
+    trainer: Trainer
+    strategy: Strategy
+    launcher: Launcher
+    tuner: Tuner
+    tracking: Tracking

@@ -1,0 +1,1 @@
+"""Everything that learns: feeds, networks, strategies, training, evaluation, search."""

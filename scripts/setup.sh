@@ -1,0 +1,31 @@
+#!/bin/sh
+# Makes .venv from requirements.lock. usage: scripts/setup.sh [python]
+set -eu
+cd "$(dirname "$0")/.."
+python=${1:-python3}
+torch=2.13.0
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  echo "franklin needs Python 3.11 or later; '$python' is $("$python" -V 2>&1). Say which: make demo PYTHON=python3.12" >&2
+  exit 1
+}
+if [ -f .venv/.lock ] && cmp -s requirements.lock .venv/.lock; then exit 0; fi
+
+echo "Setting up .venv (some minutes, once) ..." >&2
+"$python" -m venv .venv
+pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
+
+# The CPU build is the default on Linux without a GPU: the other one brings gigabytes of CUDA libraries.
+if [ "$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then
+  pip install "torch==$torch+cpu" 2>/dev/null || {
+    # pip's own sources have no CPU build: uv knows where PyTorch keeps them.
+    pip install uv==0.13.9
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --torch-backend cpu "torch==$torch"
+  }
+else
+  pip install "torch===$torch"
+fi
+pip install --no-deps --requirement requirements.lock
+pip install --no-deps --no-build-isolation --editable .
+pip check
+cp requirements.lock .venv/.lock

@@ -1,0 +1,1 @@
+"""Data in, feature set out: Spark jobs, each a process of its own."""
