@@ -1,0 +1,1 @@
+"""Feature set to batches."""

@@ -1,0 +1,181 @@
+"""Small feature sets with a real signal in them, written as Spark leaves them, for tests that need no Spark."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conf.manifest import (
+    MISSING,
+    RESERVED_CODES,
+    UNKNOWN,
+    Categorical,
+    Column,
+    DataFile,
+    Label,
+    Manifest,
+    Numeric,
+    Split,
+    SplitName,
+)
+from conf.schema import Task
+
+NUMERIC = ("distance", "hour", "wind")  # wind has missing values
+CATEGORICAL = ("carrier", "origin")  # origin has missing values; carrier has one that train does not know
+CARRIERS, ORIGINS = ("AA", "B6", "DL", "UA"), ("EWR", "JFK", "LGA")
+LABELS: Mapping[Task, str] = {"binary": "late", "multiclass": "grade", "regression": "minutes"}
+
+
+def write_feature_set(
+    folder: Path,
+    task: Task,
+    rows: int = 2000,
+    *,
+    seed: int = 0,
+    row_group_rows: int = 200,
+    files: int = 3,
+    numeric: bool = True,
+    categorical: bool = True,
+) -> Manifest:
+    """Write a feature set of `rows` train rows and a quarter of that for validation and for test each.
+
+    Every split is cut into `files` files of row groups of at most `row_group_rows` rows. The label depends on all
+    columns, with noise: a fitted model has to beat the trivial one. Labels in the raw rows are the class names
+    (multiclass), 0 and 1 (binary) or minutes (regression).
+    """
+    generator = np.random.default_rng(seed)
+    raw: dict[SplitName, pd.DataFrame] = {
+        "train": _raw(generator, rows, task),
+        "validation": _raw(generator, max(1, rows // 4), task),
+        "test": _raw(generator, max(1, rows // 4), task, unseen=True),
+    }
+    columns = _fit_columns(raw["train"], numeric=numeric, categorical=categorical)
+    label = _fit_label(raw["train"], task)
+    names = [column.name for column in columns]
+    splits = {
+        name: Split(files=_write(folder, name, _encode(frame, columns, label), row_group_rows, files))
+        for name, frame in raw.items()
+    }
+    test = raw["test"][[*names, label.name]]
+    manifest = Manifest(
+        name=f"synthetic_{task}",
+        task=task,
+        label=label,
+        columns=columns,
+        splits=splits,
+        holdout=_write(folder, "holdout", pa.Table.from_pandas(test, preserve_index=False), row_group_rows, files),
+        rows_in=sum(len(frame) for frame in raw.values()),
+        quarantined={},
+        set_aside={},
+        inferred={},
+        example=[_plain(row) for row in test[names].head(5).to_dict("records")],
+        inputs=[],
+        fingerprint=f"synthetic-{task}-{rows}-{seed}",
+        created="2026-01-01T00:00:00+00:00",
+    )
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    return manifest
+
+
+def _raw(generator: np.random.Generator, rows: int, task: Task, *, unseen: bool = False) -> pd.DataFrame:
+    """Raw cleaned rows: numbers with NaN and strings with None where a value is missing, and the label."""
+    distance = generator.gamma(4.0, 250.0, rows)
+    hour = generator.integers(5, 24, rows).astype(np.float64)
+    wind = generator.gamma(2.0, 5.0, rows)
+    carrier = generator.integers(0, len(CARRIERS), rows)
+    origin = generator.integers(0, len(ORIGINS), rows)
+    score = (
+        (distance - 1000) / 500
+        + np.sin(hour / 3)
+        + 0.08 * (wind - 10)
+        + np.array([-1.0, 0.5, 0.0, 1.0])[carrier]
+        + np.array([0.7, 0.0, -0.7])[origin]
+        + generator.normal(0, 0.6, rows)
+    )
+    frame = pd.DataFrame(
+        {
+            "distance": distance,
+            "hour": hour,
+            "wind": np.where(generator.random(rows) < 0.1, np.nan, wind),
+            "carrier": np.array(CARRIERS, dtype=object)[carrier],
+            "origin": np.array(ORIGINS, dtype=object)[origin],
+        },
+    )
+    frame.loc[generator.random(rows) < 0.05, "origin"] = None
+    if unseen:
+        frame.loc[frame.index[::50], "carrier"] = "ZZ"
+    frame[LABELS[task]] = _label(score, task)
+    return frame
+
+
+def _label(score: Any, task: Task) -> Any:
+    if task == "binary":
+        return (score > 1.0).astype(np.int32)
+    if task == "multiclass":
+        return np.array(["early", "punctual", "late"], dtype=object)[np.digitize(score, [-0.8, 1.0])]
+    return 100 + 40 * score
+
+
+def _fit_columns(train: pd.DataFrame, *, numeric: bool, categorical: bool) -> list[Column]:
+    columns: list[Column] = []
+    for name in NUMERIC if numeric else ():
+        values = train[name]
+        scale = float(values.std(ddof=0)) or 1.0
+        columns.append(Numeric(name=name, mean=float(values.mean()), scale=scale, indicator=bool(values.isna().any())))
+    for name in CATEGORICAL if categorical else ():
+        counts = train[name].dropna().value_counts()
+        columns.append(Categorical(name=name, vocabulary=sorted(counts.index, key=lambda v: (-counts[v], v))))
+    return columns
+
+
+def _fit_label(train: pd.DataFrame, task: Task) -> Label:
+    name = LABELS[task]
+    values = train[name]
+    if task == "regression":
+        scale = float(values.std(ddof=0)) or 1.0
+        return Label(name=name, classes=[], prior=[], mean=float(values.mean()), scale=scale)
+    classes = ["0", "1"] if task == "binary" else ["early", "late", "punctual"]
+    share = values.astype(str).value_counts(normalize=True)
+    return Label(name=name, classes=classes, prior=[float(share.get(c, 0.0)) for c in classes], mean=0, scale=1)
+
+
+def _encode(frame: pd.DataFrame, columns: list[Column], label: Label) -> pa.Table:
+    arrays: dict[str, Any] = {}
+    for column in columns:
+        values = frame[column.name]
+        if isinstance(column, Numeric):
+            arrays[column.name] = ((values - column.mean) / column.scale).fillna(0).to_numpy(np.float32)
+            if column.indicator:
+                arrays[f"{column.name}__missing"] = values.isna().to_numpy(np.float32)
+        else:
+            codes = {value: RESERVED_CODES + i for i, value in enumerate(column.vocabulary)}
+            arrays[column.name] = np.array(
+                [MISSING if value is None else codes.get(value, UNKNOWN) for value in values], dtype=np.int32
+            )
+    values = frame[label.name]
+    if label.classes:
+        arrays[label.name] = values.astype(str).map(label.classes.index).to_numpy(np.int32)
+    else:
+        arrays[label.name] = values.to_numpy(np.float32)
+    return pa.table(arrays)
+
+
+def _write(folder: Path, name: str, table: pa.Table, row_group_rows: int, files: int) -> list[DataFile]:
+    (folder / name).mkdir(parents=True)
+    written = []
+    for index in range(files):
+        start, stop = index * table.num_rows // files, (index + 1) * table.num_rows // files
+        path = f"{name}/part-{index:05d}.parquet"
+        pq.write_table(table.slice(start, stop - start), folder / path, row_group_size=row_group_rows)
+        groups = pq.ParquetFile(folder / path).metadata
+        row_groups = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
+        written.append(DataFile(path=path, row_groups=row_groups))
+    return written
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, str | float | None]:
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
