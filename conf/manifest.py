@@ -20,7 +20,6 @@ from pydantic import Field, NonNegativeInt
 from conf.errors import FranklinError
 from conf.schema import Strict, Task
 
-
 UNKNOWN, MISSING, RESERVED_CODES = 0, 1, 2
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")

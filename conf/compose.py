@@ -1,0 +1,166 @@
+"""From an experiment and overrides to validated settings, with errors that name the nearest valid word."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from conf.errors import FranklinError
+from conf.schema import Settings
+
+ROOT = Path(__file__).parent
+TABLE = "table"
+OPEN_MAPPINGS = ("data.columns", "data.split", "spark.conf", "tuner.space")
+MISSING = "???"
+LISTED_AT_MOST = 12
+UNION_MEMBERS = ("date", "hash", "Range", "Choices", "function-")
+
+
+def groups() -> dict[str, list[str]]:
+    """Every configuration group with its choices."""
+    folders = sorted(path for path in ROOT.iterdir() if any(path.glob("*.yaml")))
+    return {f.name: sorted(p.stem for p in f.glob("*.yaml") if not p.stem.startswith("_")) for f in folders}
+
+
+def compose(experiment: str, overrides: Sequence[str] = ()) -> Settings:
+    """Compose and validate the settings of one run.
+
+    Args:
+        experiment: a name under `conf/experiment`, or the path of a YAML file that describes a table of your own.
+        overrides: `group=choice` or `key=value`, the later the stronger.
+
+    Raises:
+        FranklinError: an unknown word (with the nearest valid one), or a value that the settings refuse.
+
+    """
+    own_table = experiment.endswith((".yaml", ".yml"))
+    name = TABLE if own_table else experiment
+    _check_word("experiment", name, groups()["experiment"])
+    choices, values = _sort_overrides(overrides)
+    with initialize_config_dir(str(ROOT), version_base="1.3"):
+        composed = hydra_compose("config", [f"experiment={name}", *choices])
+    tree: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    if own_table:
+        _lay_over(tree, _own_table(Path(experiment)))
+    _lay_over(tree, values)
+    _check_complete(tree)
+    _check_space(tree)
+    tree["home"] = str(Path(tree["home"]).expanduser().absolute())
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise FranklinError(complaint(error)) from None
+
+
+def dump(settings: Settings) -> str:
+    """The settings as YAML, in the order of the tree."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint such as `did you mean 'ddp'? known: ddp, fsdp, single`."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else "`franklin config` prints every one"
+    return guess + listed if known else "there is none"
+
+
+def complaint(error: ValidationError) -> str:
+    """The first complaint of a validation in one line, and how many more there are."""
+    first, *others = error.errors(include_url=False)
+    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(UNION_MEMBERS))
+    given = "" if first["type"] in {"value_error", "missing"} else f", not {first['input']!r}"
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
+
+
+def _check_word(group: str, word: str, known: list[str]) -> None:
+    if word not in known:
+        raise FranklinError(f"unknown {group} '{word}': {nearest(word, known)}")
+
+
+def _sort_overrides(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Part the group choices, which Hydra composes, from the values, which are laid over the result."""
+    choices: list[str] = []
+    values: dict[str, Any] = {}
+    known = groups()
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        if not sign or not key:
+            raise FranklinError(f"'{override}' is no override: write group=choice or key=value")
+        if key == "experiment":
+            raise FranklinError(f"'{override}': the experiment is the first argument: franklin run {value}")
+        if key in known:
+            _check_word(key, value, known[key])
+            choices.append(override)
+        else:
+            values[key] = _parse(override, value)
+    return choices, values
+
+
+def _parse(override: str, value: str) -> Any:
+    try:
+        return OmegaConf.to_container(OmegaConf.create(f"value: {value}"), resolve=True)["value"]  # type: ignore[call-overload, index]
+    except (yaml.YAMLError, OmegaConfBaseException):
+        raise FranklinError(f"'{override}': the value is no YAML; put quotes around it") from None
+
+
+def _own_table(path: Path) -> dict[str, Any]:
+    """The keys of a person's own YAML as `data.*` values; a relative data path counts from the YAML's folder."""
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except FileNotFoundError:
+        beside = sorted(p.name for p in path.parent.glob("*.y*ml"))
+        raise FranklinError(f"no such file: {path}; in its folder: {nearest(path.name, beside)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as error:
+        raise FranklinError(f"{path} can't be read as YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict) or not content:
+        raise FranklinError(f"{path} holds no keys: it needs at least `path: FILE` and `label: COLUMN`")
+    values: dict[str, Any] = {f"data.{key!s}": value for key, value in content.items()}
+    values["experiment"] = values["data.name"] = content.get("name", path.stem)
+    where = content.get("path")
+    if isinstance(where, str) and "://" not in where:
+        values["data.path"] = str((path.parent / where).absolute())
+    return values
+
+
+def _lay_over(tree: dict[str, Any], values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        opened = next((name for name in OPEN_MAPPINGS if key.startswith(f"{name}.")), None)
+        path = [*opened.split("."), key.removeprefix(f"{opened}.")] if opened else key.split(".")
+        node: Any = tree
+        for part in path[:-1]:
+            node = node.get(part) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or (path[-1] not in node and not opened):
+            raise FranklinError(f"unknown key '{key}': {nearest(key, _keys(tree))}")
+        node[path[-1]] = value
+
+
+def _keys(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{key}.")
+
+
+def _check_complete(tree: dict[str, Any]) -> None:
+    for name in ("path", "label"):
+        if tree["data"][name] == MISSING:
+            raise FranklinError(
+                f"data.{name} is not set: describe your table in a YAML file (`path: FILE`, `label: COLUMN`)"
+            )
+
+
+def _check_space(tree: dict[str, Any]) -> None:
+    known = set(_keys(tree))
+    for key in tree["tuner"]["space"]:
+        if key not in known:
+            raise FranklinError(f"tuner.space: unknown key '{key}': {nearest(key, known)}")
