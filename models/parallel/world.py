@@ -1,0 +1,46 @@
+"""How many ranks there are; asked before any rank runs, so without torch."""
+
+import os
+import shutil
+import subprocess
+
+from conf.errors import FranklinError
+from conf.schema import Strategy
+
+CPU_RANKS = 2
+
+
+def world_size(strategy: Strategy, batch_size: int) -> int:
+    """Ranks that `strategy` gets on this machine: what it says, or every GPU, or two processes without one.
+
+    Args:
+        strategy: the parallelism chosen.
+        batch_size: rows of one step over all ranks together.
+
+    Raises:
+        FranklinError: more ranks than GPUs (or CPU cores without any), or a batch that they cannot share equally.
+
+    """
+    gpus, cores = count_gpus(), len(os.sched_getaffinity(0))
+    most, device = (gpus, "GPU") if gpus else (cores, "core")
+    ranks = 1 if strategy.name == "single" else strategy.world_size or gpus or CPU_RANKS
+    if ranks > most:
+        have = f"{most} {device}" + "s" * (most > 1)
+        raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}; take at most {most}")
+    if batch_size % ranks:
+        nearest = max(1, round(batch_size / ranks)) * ranks
+        raise FranklinError(
+            f"feed.batch_size={batch_size} cannot be shared equally by {ranks} ranks; take feed.batch_size={nearest}",
+        )
+    return ranks
+
+
+def count_gpus() -> int:
+    """NVIDIA GPUs that this process may use: those of the driver, or fewer if CUDA_VISIBLE_DEVICES says so."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
