@@ -52,11 +52,25 @@ def compose(experiment: str, overrides: Sequence[str] = ()) -> Settings:
     _lay_over(tree, values)
     _check_complete(tree)
     _check_space(tree)
-    tree["home"] = str(Path(tree["home"]).expanduser().absolute())
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        raise FranklinError(complaint(error)) from None
+    tree["home"] = _absolute(tree["home"])
+    return _validate(tree)
+
+
+def replace(settings: Settings, values: dict[str, Any]) -> Settings:
+    """The same settings with other values of some keys, such as `optimizer.learning_rate`.
+
+    Raises:
+        FranklinError: an unknown key, or a value that the settings refuse.
+
+    """
+    tree = settings.model_dump()
+    _lay_over(tree, values)
+    return _validate(tree)
+
+
+def default_home() -> Path:
+    """Franklin's home unless a run says otherwise: FRANKLIN_HOME, or `.franklin` in the working directory."""
+    return Path(_absolute(OmegaConf.load(ROOT / "config.yaml").home))
 
 
 def dump(settings: Settings) -> str:
@@ -80,6 +94,17 @@ def complaint(error: ValidationError) -> str:
     given = "" if first["type"] in {"value_error", "missing"} else f", not {first['input']!r}"
     more = f" (and {len(others)} more)" if others else ""
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _validate(tree: dict[str, Any]) -> Settings:
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise FranklinError(complaint(error)) from None
 
 
 def _check_word(group: str, word: str, known: list[str]) -> None:

@@ -1,0 +1,95 @@
+"""The `franklin` command."""
+
+import json
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from conf.compose import compose, default_home, dump, groups
+from conf.schema import Settings
+from flows.errors import errors_for_people
+
+app = typer.Typer(
+    help="Spark and Lightning as one thing: prepare, tune, train, judge and register a model in one command.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Experiment = Annotated[str, typer.Argument(help="a name under conf/experiment, or a YAML file of your own table")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="group=choice or key=value", metavar="[KEY=VALUE]...")]
+Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks")]
+
+
+@app.command()
+def run(
+    experiment: Experiment,
+    overrides: Overrides = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print the run summary as the last line")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run the pipeline here and now."""
+    with errors_for_people(debug=debug):
+        settings = compose(experiment, overrides or [])
+        from flows.local import run_here
+
+        summary = run_here(experiment, settings, overrides or [])
+        if as_json:
+            typer.echo(summary.model_dump_json())
+
+
+@app.command()
+def config(
+    experiment: Annotated[str | None, typer.Argument(help="as for run; without one, every group and choice")] = None,
+    overrides: Overrides = None,
+    *,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema instead")] = False,
+) -> None:
+    """Print the configuration that a run would have."""
+    with errors_for_people(debug=False):
+        if schema:
+            typer.echo(json.dumps(Settings.model_json_schema(), indent=2))
+        elif experiment is None:
+            for group, choices in groups().items():
+                typer.echo(f"{group}: {', '.join(choices)}")
+        else:
+            typer.echo(dump(compose(experiment, overrides or [])), nl=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this machine: what is there, what is missing, and how to mend it."""
+    from flows.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command()
+def up(
+    *,
+    prefect_port: Annotated[int, typer.Option(help="port of the Prefect server")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="port of the MLflow UI")] = 5000,
+    debug: Debug = False,
+) -> None:
+    """Start the Prefect server, the MLflow UI and a worker, and register the deployments; Ctrl-C ends all."""
+    with errors_for_people(debug=debug):
+        from flows.up import servers
+
+        ended = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: ended.set())
+        with servers(default_home(), prefect_port, mlflow_port, say=lambda line: typer.echo(line, err=True)) as running:
+            typer.echo(f"Prefect  {running.prefect}")
+            typer.echo(f"MLflow   {running.mlflow}")
+            typer.echo(
+                f"run one  PREFECT_API_URL={running.prefect}/api prefect deployment run 'pipeline/flights-delay'"
+            )
+            typer.echo("Ctrl-C ends all of them.", err=True)
+            running.wait(ended)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

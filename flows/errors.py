@@ -1,0 +1,33 @@
+"""How the command ends when something goes wrong: one line for a person, a traceback only with --debug."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from conf.errors import FranklinError
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def errors_for_people(*, debug: bool) -> Iterator[None]:
+    """Turn whatever is raised into one line on standard error and a non-zero exit status."""
+    try:
+        yield
+    except FranklinError as error:
+        _end(str(error), debug=debug)
+    except KeyboardInterrupt:
+        _end("interrupted; everything that was started has been ended", debug=debug, status=INTERRUPTED)
+    except Exception as error:
+        if debug:
+            raise
+        text = str(error).strip().splitlines() or [type(error).__name__]
+        _end(f"{text[0]} (--debug shows where)", debug=debug)
+
+
+def _end(line: str, *, debug: bool, status: int = 1) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"franklin: {line}\n")
+    raise SystemExit(status)

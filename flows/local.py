@@ -1,0 +1,83 @@
+"""A run here and now: the same flow as on a server, with a terminal to show it and its noise in a log file."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from conf.schema import Settings
+from flows.display import Terminal, display
+from flows.summary import Summary
+from flows.table import show
+
+UP_FILE = "up.json"
+
+
+def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> Summary:
+    """Run the pipeline in this process, show it on standard error, print its table to standard error's console.
+
+    Raises:
+        FranklinError: a mistake that a person can mend.
+
+    """
+    set_environment(settings.home)
+    from flows.pipeline import pipeline
+
+    log_to(settings.home / "franklin.log")
+    terminal = Terminal(Console(stderr=True))
+    display.set(terminal)
+    with terminal.shown():
+        answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
+    summary = Summary.model_validate(answer)
+    show(summary, settings, terminal.console)
+    return summary
+
+
+def set_environment(home: Path) -> None:
+    """Keep Prefect's state in franklin's home and use the servers of `franklin up` when they run; before its import."""
+    home.mkdir(parents=True, exist_ok=True)
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **_running_servers(home),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def log_to(file: Path) -> None:
+    """Send what the libraries of this process log, Prefect's console included, to a file."""
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.captureWarnings(capture=True)
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    for logger in [logging.root, *loggers]:
+        on_console = [
+            h for h in logger.handlers if getattr(h, "stream", None) in (sys.stdout, sys.stderr) or _is_prefects(h)
+        ]
+        for old in on_console:
+            logger.removeHandler(old)
+        if on_console or logger is logging.root:
+            logger.addHandler(handler)
+
+
+def _is_prefects(handler: logging.Handler) -> bool:
+    return type(handler).__name__ == "PrefectConsoleHandler"
+
+
+def _running_servers(home: Path) -> dict[str, str]:
+    """Where the Prefect server of a running `franklin up` listens."""
+    try:
+        up = json.loads((home / UP_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {"PREFECT_API_URL": up["prefect"]} if psutil.pid_exists(up["pid"]) else {}

@@ -1,0 +1,102 @@
+"""The main flow: prepare, tune, train, evaluate, register."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+
+from conf.compose import compose, dump
+from conf.schema import Settings, StrategyName, Strict, TunerName
+from flows.context import Context
+from flows.display import Display, Log, display
+from flows.git import commit
+from flows.stages import evaluate, prepare, register, train
+from flows.summary import Summary, summarise
+from flows.tracking import Tracker, tracked
+from flows.tune import tune
+from models.parallel.world import world_size
+
+
+@flow(name="pipeline", flow_run_name="{experiment}-{strategy}", validate_parameters=True)
+def pipeline(
+    experiment: str,
+    strategy: StrategyName = "single",
+    tuner: TunerName = "none",
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Prepare data in Spark, tune and train a network, judge it, register it; everything lands in MLflow.
+
+    Args:
+        experiment: a name under conf/experiment, or the path of a YAML file that describes a table of your own.
+        strategy: the parallelism of training.
+        tuner: the search over configurations before it.
+        overrides: further `group=choice` and `key=value`, such as `trainer.max_epochs=3`.
+
+    """
+    settings = compose(experiment, [f"strategy={strategy}", f"tuner={tuner}", *overrides])
+    return run_stages(settings, display.get() or Log(get_run_logger())).model_dump(mode="json")
+
+
+def run_stages(settings: Settings, shown_on: Display) -> Summary:
+    """Run every stage inside the current flow run.
+
+    Raises:
+        FranklinError: a mistake in the settings or the data; the MLflow run is FAILED.
+        EngineCrashError: an engine died, more often than it may be retried; the MLflow run is FAILED.
+
+    """
+    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    folder = settings.home / "runs" / str(flow_run.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tracked(settings, folder, flow_run.name, _tags(settings)) as tracker:
+        _describe(tracker, settings, ranks)
+        run = Context(settings, folder, tracker, shown_on)
+        feature_set = prepare(run)
+        best = tune(run, feature_set)
+        trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)
+        judged = evaluate(run, feature_set, trained, best)
+        registered = register(run, feature_set, trained, best)
+        summary = summarise(run, feature_set, ranks, judged, registered)
+        tracker.client.log_text(tracker.run_id, summary.model_dump_json(indent=2), "summary.json")
+    return summary
+
+
+def _tags(settings: Settings) -> dict[str, str]:
+    return {
+        "strategy": settings.strategy.name,
+        "tuner": settings.tuner.name,
+        "git_commit": commit(Path(__file__).parent),
+        "prefect_flow_run_id": str(flow_run.id),
+        "prefect_flow_run": flow_run.name,
+        "prefect_flow_run_url": flow_run.ui_url or "",
+    }
+
+
+def _describe(tracker: Tracker, settings: Settings, ranks: int) -> None:
+    """Log the few parameters that people compare by, the whole configuration, and the MLflow run's id in Prefect."""
+    chosen = {
+        "data": settings.data.name,
+        "strategy": settings.strategy.name,
+        "world_size": ranks,
+        "tuner": settings.tuner.name,
+        "seed": settings.seed,
+        "batch_size": settings.feed.batch_size,
+        "max_epochs": settings.trainer.max_epochs,
+        "precision": settings.trainer.precision,
+        **_flat("model", settings.model),
+        **_flat("optimizer", settings.optimizer),
+    }
+    tracker.record(params=chosen)
+    tracker.client.log_text(tracker.run_id, dump(settings), "config.yaml")
+    with get_client(sync_client=True) as prefect:
+        prefect.update_flow_run(UUID(str(flow_run.id)), tags=[*flow_run.tags, f"mlflow:{tracker.run_id}"])
+
+
+def _flat(group: str, choice: Strict) -> dict[str, object]:
+    """The choice's name under the group's, its other values under their own names."""
+    values = choice.model_dump()
+    return {group: values.pop("name"), **values}

@@ -1,0 +1,159 @@
+"""The one module that starts other processes: engines, and the servers of `franklin up`."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+from conf.errors import FranklinError
+from conf.exchange import PROGRESS_MARK, Request
+from conf.schema import Strict
+from flows.supervise import USAGE_MARK
+
+R = TypeVar("R", bound=Strict)
+TAIL_LINES = 12
+
+
+class Progress(Strict):
+    """How far an engine is, in whole `unit`s."""
+
+    done: int
+    total: int
+    unit: str
+    note: str = ""
+
+
+class EngineCrashError(Exception):
+    """An engine ended without an answer: a defect or a fault from outside, not a mistake in the request."""
+
+
+class EngineTimeoutError(FranklinError):
+    """An engine took longer than it may."""
+
+
+@dataclass(frozen=True)
+class Finished(Generic[R]):
+    """An engine's result and what it cost: wall-clock and processor seconds, peak memory of its processes together."""
+
+    result: R
+    seconds: float
+    processor_seconds: float
+    peak_memory_bytes: int
+
+
+def run_engine(
+    command: Sequence[str],
+    request: Request,
+    result: type[R],
+    *,
+    watch: Callable[[Progress], None],
+    timeout_seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Finished[R]:
+    """Run an engine in processes of its own, hand over its request, and read its answer.
+
+    The request is written beside its answer, as is the log, which gets all that the engine prints. Whatever ends this
+    call, an exception or a signal included, nothing that the engine started is left alive.
+
+    Raises:
+        FranklinError: the engine's own, for a person.
+        EngineTimeoutError: it took longer than `timeout_seconds`.
+        EngineCrashError: it gave no answer.
+
+    """
+    folder, stem = request.answer.parent, request.answer.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    request.answer.unlink(missing_ok=True)
+    request_file, log_file = folder / f"{stem}.request.json", folder / f"{stem}.log"
+    request_file.write_text(request.model_dump_json(indent=2), encoding="utf-8")
+    started = time.monotonic()
+    full_command = [*command, str(request_file)]
+    with log_file.open("a", encoding="utf-8") as log, supervised(full_command, log, environment) as engine:
+        alarm = threading.Timer(timeout_seconds or threading.TIMEOUT_MAX, abandon, [engine])
+        alarm.daemon = True
+        alarm.start()
+        usage = _follow(engine.stdout or (), log, watch)
+        overdue = not alarm.is_alive()
+        alarm.cancel()
+    if overdue:
+        raise EngineTimeoutError(f"{stem} took longer than {timeout_seconds} seconds and was ended; log: {log_file}")
+    answer = _read_answer(request.answer)
+    if "error" in answer:
+        raise FranklinError(answer["error"])
+    if "result" not in answer:
+        raise EngineCrashError(f"{stem} ended with exit status {usage['exit']}; log: {log_file}\n{_tail(log_file)}")
+    return Finished(
+        result.model_validate(answer["result"]),
+        time.monotonic() - started,
+        usage["processor_seconds"],
+        usage["peak_memory_bytes"],
+    )
+
+
+@contextmanager
+def supervised(
+    command: Sequence[str],
+    log: IO[str],
+    environment: Mapping[str, str] | None = None,
+    output: int | IO[str] = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command under `flows.supervise`; on leaving, it and all that it started are gone.
+
+    Closing the standard input of the process that is given ends it earlier.
+    """
+    log.write(f"$ {shlex.join(command)}\n")
+    log.flush()
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "flows.supervise", *command],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=log,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        env={**os.environ, "FRANKLIN_PROGRESS": "1", **(environment or {})},
+    )
+    with guard:
+        try:
+            yield guard
+        finally:
+            abandon(guard)
+
+
+def abandon(guard: "subprocess.Popen[str]") -> None:
+    """Let go of a guarded process, which ends it and all below it."""
+    if guard.stdin is not None:
+        guard.stdin.close()
+
+
+def _follow(output: Iterable[str], log: IO[str], watch: Callable[[Progress], None]) -> dict[str, Any]:
+    """Pass progress on and the rest to the log until the engine ends; what it cost."""
+    usage: dict[str, Any] = {"exit": "unknown", "processor_seconds": 0.0, "peak_memory_bytes": 0}
+    for line in output:
+        if line.startswith(PROGRESS_MARK):
+            watch(Progress.model_validate_json(line.removeprefix(PROGRESS_MARK)))
+        elif line.startswith(USAGE_MARK):
+            usage = json.loads(line.removeprefix(USAGE_MARK))
+        else:
+            log.write(line)
+    return usage
+
+
+def _read_answer(path: Path) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return answer
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])

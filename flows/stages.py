@@ -1,0 +1,158 @@
+"""The stages of the pipeline, each a Prefect task around engines that run in processes of their own."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from conf.exchange import (
+    EvaluateRequest,
+    EvaluateResult,
+    PrepareRequest,
+    PrepareResult,
+    RegisterRequest,
+    RegisterResult,
+    Track,
+    TrainRequest,
+    TrainResult,
+)
+from conf.manifest import Manifest, read_manifest
+from conf.schema import Settings
+from flows.context import Context, Stage
+from flows.processes import EngineCrashError, Progress
+from models.parallel.world import world_size
+from spark_jobs.fingerprint import fingerprint
+
+
+def engine(module: str) -> list[str]:
+    """Command of an engine that is one process."""
+    return [sys.executable, "-m", module]
+
+
+def torchrun(ranks: int) -> list[str]:
+    """Command that starts `ranks` ranks of training on this machine; a rank that dies ends the others."""
+    options = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=0"]
+    return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
+
+
+def crashed(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a task ended in a crash, which a retry may mend; a person's mistake it can't."""
+    return isinstance(state.result(raise_on_failure=False), EngineCrashError)
+
+
+@task(name="prepare", cache_policy=NO_CACHE)
+def prepare(run: Context) -> str:
+    """Make the feature set with Spark, or find the one that the same inputs, configuration and code have made."""
+    settings = run.settings
+    with run.stage("prepare") as stage:
+        identity = fingerprint(settings.data)
+        folder = settings.home / "feature_sets" / f"{settings.data.name}-{identity[:12]}"
+        if (folder / "manifest.json").exists():
+            run.reused.append("prepare")
+        else:
+            request = PrepareRequest(
+                answer=run.folder / "prepare.json",
+                data=settings.data,
+                spark=settings.spark,
+                folder=str(folder),
+                fingerprint=identity,
+            )
+            stage.run(engine("spark_jobs.prepare"), request, PrepareResult)
+        manifest = read_manifest(str(folder))
+        _record_feature_set(run, stage, manifest, str(folder))
+    return str(folder)
+
+
+@task(name="train", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
+def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
+    """Train the network; a retry goes on from the last checkpoint."""
+    with run.stage("train") as stage:
+        result = launch(stage, run.tracker.track, feature_set, settings, run.folder / "train")
+        resumed = f", resumed at step {result.resumed_from_step:,}" if result.resumed_from_step else ""
+        stage.note = (
+            f"{result.epochs} epochs, best {result.best_epoch}, validation loss {result.validation_loss:.4f}, "
+            f"{result.rows_per_second:,.0f} rows/s{resumed}"
+        )
+        run.tracker.record({"rows_per_second": result.rows_per_second, "epochs": result.epochs})
+    return result
+
+
+def launch(
+    stage: Stage,
+    track: Track,
+    feature_set: str,
+    settings: Settings,
+    folder: Path,
+    *,
+    watch: Callable[[Progress], None] | None = None,
+) -> TrainResult:
+    """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
+    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    request = TrainRequest(
+        answer=folder / "train.json",
+        feature_set=feature_set,
+        run_folder=folder,
+        seed=settings.seed,
+        feed=settings.feed,
+        model=settings.model,
+        optimizer=settings.optimizer,
+        trainer=settings.trainer,
+        strategy=settings.strategy,
+        world_size=ranks,
+        track=track,
+    )
+    return stage.run(torchrun(ranks), request, TrainResult, watch)
+
+
+@task(name="evaluate", cache_policy=NO_CACHE)
+def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> EvaluateResult:
+    """Judge the network on rows that it has not seen, next to the trivial predictor."""
+    with run.stage("evaluate") as stage:
+        request = EvaluateRequest(
+            answer=run.folder / "evaluate.json",
+            feature_set=feature_set,
+            weights=trained.weights,
+            model=settings.model,
+            feed=settings.feed,
+            seed=settings.seed,
+            bootstrap=settings.tracking.bootstrap,
+            run_folder=run.folder / "evaluate",
+            track=run.tracker.track,
+        )
+        result = stage.run(engine("models.evaluation.evaluate"), request, EvaluateResult)
+        stage.note = ", ".join(f"{name} {e.value:.4f}" for name, e in list(result.metrics["test"].items())[:3])
+    return result
+
+
+@task(name="register", cache_policy=NO_CACHE)
+def register(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> RegisterResult:
+    """Log the model as a new version and decide whether it becomes champion."""
+    with run.stage("register") as stage:
+        request = RegisterRequest(
+            answer=run.folder / "register.json",
+            feature_set=feature_set,
+            weights=trained.weights,
+            model=settings.model,
+            name=settings.experiment,
+            promotion=settings.tracking.promotion,
+            seed=settings.seed,
+            bootstrap=settings.tracking.bootstrap,
+            run_folder=run.folder / "register",
+            track=run.tracker.track,
+        )
+        result = stage.run(engine("models.serving.register"), request, RegisterResult)
+        stage.note = f"version {result.version}, {result.alias}: {result.decision}"
+    return result
+
+
+def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: str) -> None:
+    rows = {f"rows_{name}": split.rows for name, split in manifest.splits.items()}
+    lost = {"rows_set_aside": sum(manifest.set_aside.values()), "rows_quarantined": sum(manifest.quarantined.values())}
+    run.tracker.record({**rows, **lost}, tags={"fingerprint": manifest.fingerprint})
+    run.tracker.record_input(manifest, folder)
+    stage.note = f"{sum(rows.values()):,} rows in {len(manifest.columns)} columns, {lost['rows_set_aside']:,} set aside"
+    if "prepare" in run.reused:
+        stage.note = f"reused: {stage.note}"

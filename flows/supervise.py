@@ -1,0 +1,104 @@
+"""A small guard between a flow and one engine: `python -m flows.supervise COMMAND ...`.
+
+It starts the command, adds up the memory of everything below it, and ends all of that when the command ends or when
+its own standard input closes, which is what happens when the flow dies, however it dies. On Linux it adopts orphans
+(`prctl(2)`, PR_SET_CHILD_SUBREAPER), so that ranks that torchrun put into sessions of their own don't escape either.
+Its last line of standard output is `USAGE_MARK` and a JSON object: exit status, peak memory, processor-seconds.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+
+USAGE_MARK = "@usage "
+SAMPLE_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def supervise(command: list[str]) -> int:
+    """Run a command until it ends or standard input closes; leave nothing of it alive.
+
+    Returns:
+        The command's exit status, 128 + signal if a signal ended it.
+
+    """
+    adopt_orphans()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    status: int | None = None
+    peak_bytes = 0
+    abandoned = False
+    while status is None and not abandoned:
+        abandoned = bool(select.select([sys.stdin], [], [], SAMPLE_SECONDS)[0])
+        peak_bytes = max(peak_bytes, memory_bytes())
+        status = reap(child.pid)
+    end_descendants()
+    times = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = 128 + signal.SIGTERM if status is None else exit_code(status)
+    usage = {"exit": code, "peak_memory_bytes": peak_bytes, "processor_seconds": times.ru_utime + times.ru_stime}
+    sys.stdout.write(f"{USAGE_MARK}{json.dumps(usage)}\n")
+    sys.stdout.flush()
+    return code
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every orphan below it, where the system can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def memory_bytes() -> int:
+    """Resident memory of all descendants together; pages that they share count once for each."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def reap(pid: int) -> int | None:
+    """Collect every descendant that has ended; the wait status of `pid` if it is among them."""
+    status = None
+    while True:
+        try:
+            ended, ended_status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if ended == 0:
+            return status
+        if ended == pid:
+            status = ended_status
+
+
+def end_descendants() -> None:
+    """Ask every descendant to end, and kill those that have not after the grace."""
+    for send, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
+        deadline = time.monotonic() + patience
+        for process in psutil.Process().children(recursive=True):
+            try:
+                process.send_signal(send)
+            except psutil.NoSuchProcess:
+                continue
+        while psutil.Process().children(recursive=True) and time.monotonic() < deadline:
+            reap(0)
+            time.sleep(0.02)
+
+
+def exit_code(status: int) -> int:
+    """A shell's exit status from a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(supervise(sys.argv[1:]))

@@ -1,0 +1,146 @@
+"""MLflow seen from the flow: runs are opened here and closed as FINISHED, FAILED or KILLED, whatever happens."""
+
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from conf.errors import FranklinError
+from conf.exchange import Track
+from conf.manifest import Manifest
+from conf.schema import Settings
+
+REACH_SECONDS = 5.0
+
+
+class Tracker:
+    """One MLflow run of a flow, and the nested runs of its stages and trials."""
+
+    def __init__(self, client: MlflowClient, uri: str, experiment_id: str, run_id: str) -> None:
+        """Write into the run `run_id`, which is open."""
+        self.client, self.uri, self.experiment_id, self.run_id = client, uri, experiment_id, run_id
+
+    @property
+    def track(self) -> Track:
+        """What an engine needs to write into this run."""
+        return Track(uri=self.uri, run_id=self.run_id)
+
+    def record(
+        self,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write metrics, parameters and tags in one batch."""
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in (metrics or {}).items()],
+            params=[Param(key, str(value)) for key, value in (params or {}).items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+
+    def record_input(self, manifest: Manifest, folder: str) -> None:
+        """Log the feature set as the run's dataset."""
+        schema = {column.name: column.kind for column in manifest.columns} | {manifest.label.name: manifest.task}
+        rows = {name: split.rows for name, split in manifest.splits.items()}
+        dataset = Dataset(manifest.name, manifest.fingerprint[:12], "local", folder, str(schema), str({"rows": rows}))
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        self.client.log_inputs(self.run_id, inputs)
+
+    @contextmanager
+    def nested(self, name: str, tags: Mapping[str, str]) -> Iterator["Tracker"]:
+        """A run below this one."""
+        everything = {MLFLOW_PARENT_RUN_ID: self.run_id, **tags}
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=everything)
+        below = Tracker(self.client, self.uri, self.experiment_id, run.info.run_id)
+        with below.closing():
+            yield below
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Close the run as what became of the block: an interruption or a signal is KILLED, an error is FAILED."""
+        status = RunStatus.KILLED
+        try:
+            yield
+            status = RunStatus.FINISHED
+        except Exception:
+            status = RunStatus.FAILED
+            raise
+        finally:
+            self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+
+
+@contextmanager
+def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]) -> Iterator[Tracker]:
+    """Open the MLflow run of a flow run, or open it again when the flow run is tried again in the same `folder`.
+
+    Raises:
+        FranklinError: the tracking server can't be reached.
+
+    """
+    uri = settings.tracking.uri or f"sqlite:///{settings.home / 'mlflow.db'}"
+    check_reachable(uri)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(uri)
+    experiment_id = _experiment(client, settings.experiment, None if _is_server(uri) else settings.home / "mlartifacts")
+    memory = folder / "mlflow_run_id"
+    if memory.exists():
+        run_id = memory.read_text(encoding="utf-8")
+        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    else:
+        run_id = client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id
+        memory.write_text(run_id, encoding="utf-8")
+    tracker = Tracker(client, uri, experiment_id, run_id)
+    with tracker.closing():
+        yield tracker
+
+
+def check_reachable(uri: str, name: str = "MLflow") -> None:
+    """Ask a tracking server for its health, so that a wrong address costs seconds and not minutes of retries.
+
+    Raises:
+        FranklinError: nothing healthy answers there.
+
+    """
+    if not _is_server(uri):
+        return
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS):  # noqa: S310 - http(s) only
+            return
+    except (URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        way_out = "start it, or unset MLFLOW_TRACKING_URI and tracking.uri to use the local store"
+        raise FranklinError(f"the {name} server {uri} can't be reached ({reason}): {way_out}") from None
+
+
+def _is_server(uri: str) -> bool:
+    return urlsplit(uri).scheme in {"http", "https"}
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+    """The experiment's id; made if it isn't there. Without a server, artifacts need a place of their own.
+
+    Raises:
+        FranklinError: it was deleted in MLflow.
+
+    """
+    try:
+        where = (artifacts / name).as_uri() if artifacts else None
+        return str(client.create_experiment(name, artifact_location=where))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+    if found.lifecycle_stage != LifecycleStage.ACTIVE:
+        way_out = f"bring it back with `mlflow experiments restore -x {found.experiment_id}`"
+        raise FranklinError(f"the MLflow experiment '{name}' was deleted: {way_out}")
+    return str(found.experiment_id)

@@ -1,0 +1,112 @@
+"""Configurations compose, and wrong words are answered with the nearest right one."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conf.compose import compose, dump, groups, replace
+from conf.errors import FranklinError
+from conf.schema import Settings, StrategyName, TunerName
+
+NAMED = [name for name in groups()["experiment"] if name != "table"]
+CHOICES = [
+    (group, choice) for group, choices in groups().items() if group not in {"experiment", "data"} for choice in choices
+]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text("path: mine.csv\nlabel: y\n")
+    return path
+
+
+@pytest.mark.parametrize("experiment", NAMED)
+def test_every_experiment_composes_and_survives_a_round_trip(experiment: str) -> None:
+    settings = compose(experiment)
+    assert settings.experiment == experiment
+    assert Settings.model_validate(yaml.safe_load(dump(settings))) == settings
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
+    compose("flights_delay", [f"{group}={choice}"])
+
+
+def test_the_typed_names_are_those_of_the_files() -> None:
+    assert sorted(StrategyName.__args__) == groups()["strategy"]
+    assert sorted(TunerName.__args__) == groups()["tuner"]
+
+
+def test_an_own_table_needs_two_keys_and_its_path_counts_from_its_yaml(own: Path) -> None:
+    settings = compose(str(own), ["trainer.max_epochs=3"])
+    assert (settings.experiment, settings.data.name, settings.data.label) == ("mine", "mine", "y")
+    assert settings.data.path == str(own.parent / "mine.csv")
+    assert settings.trainer.max_epochs == 3
+
+
+def test_later_overrides_win_and_values_are_yaml() -> None:
+    settings = compose(
+        "flights_delay", ["seed=1", "strategy=ddp", "model.hidden=[8, 4]", "seed=7", "optimizer.learning_rate=1e-2"]
+    )
+    assert (settings.seed, settings.model.hidden, settings.optimizer.learning_rate) == (7, [8, 4], 0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("flights_dealy",), "unknown experiment 'flights_dealy': did you mean 'flights_delay'?"),
+        (("flights_delay", "strategy=dpd"), "unknown strategy 'dpd': did you mean 'ddp'? known: ddp, fsdp, single"),
+        (
+            ("flights_delay", "trainer.max_epoch=3"),
+            "unknown key 'trainer.max_epoch': did you mean 'trainer.max_epochs'?",
+        ),
+        (("flights_delay", "stratgy=ddp"), "unknown key 'stratgy': did you mean 'strategy'?"),
+        (("flights_delay", "trainer.max_epochs=many"), "trainer.max_epochs: Input should be a valid integer"),
+        (("flights_delay", "trainer.max_epochs=0"), "trainer.max_epochs: Input should be greater than 0, not 0"),
+        (("flights_delay", "strategy"), "'strategy' is no override: write group=choice or key=value"),
+        (("flights_delay", "experiment=x"), "the experiment is the first argument"),
+        (("flights_delay", "seed=[1"), "'seed=[1': the value is no YAML"),
+        (("flights_delay", "strategy.world_size=2"), "strategy=single has one rank, not 2"),
+        (
+            ("flights_delay", "data.split.test_from=2013-01-01"),
+            "data.split: validation_from (2013-09-01) must be before test_from",
+        ),
+        (("flights_delay", "tuner.space.trainer.patient={choices: [1]}"), "tuner.space: unknown key 'trainer.patient'"),
+        (("table",), "data.path is not set: describe your table"),
+        (("nowhere.yaml",), "no such file: nowhere.yaml"),
+    ],
+)
+def test_a_wrong_word_gets_one_line_with_the_way_out(arguments: tuple[str, ...], line: str) -> None:
+    with pytest.raises(FranklinError) as error:
+        compose(arguments[0], arguments[1:])
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "holds no keys: it needs at least `path: FILE` and `label: COLUMN`"),
+        ("label: y", "data.path is not set"),
+        ("path: x.csv\nlabbel: y", "unknown key 'data.labbel': did you mean 'data.label'"),
+        ("path: [", "can't be read as YAML"),
+        (
+            "path: x.csv\nlabel: y\ntask: clasification",
+            "data.task: Input should be 'binary', 'multiclass' or 'regression'",
+        ),
+    ],
+)
+def test_a_wrong_yaml_of_ones_own_names_its_mistake(own: Path, text: str, line: str) -> None:
+    own.write_text(text)
+    with pytest.raises(FranklinError) as error:
+        compose(str(own))
+    assert line in str(error.value)
+
+
+def test_replace_validates() -> None:
+    settings = compose("flights_delay")
+    assert replace(settings, {"optimizer.learning_rate": 0.5}).optimizer.learning_rate == 0.5
+    with pytest.raises(FranklinError, match=r"optimizer\.learning_rate"):
+        replace(settings, {"optimizer.learning_rate": -1.0})
