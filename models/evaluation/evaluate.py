@@ -1,0 +1,88 @@
+"""Engine `python -m models.evaluation.evaluate REQUEST.json`: judge weights on the validation and test splits."""
+
+import time
+from typing import Literal
+
+import numpy as np
+import torch
+
+from conf.exchange import Estimate, EvaluateRequest, EvaluateResult, Track, progress, serve
+from conf.manifest import Manifest, read_manifest
+from models.evaluation.bootstrap import estimates
+from models.evaluation.metrics import judge, trivial
+from models.evaluation.predictions import Predictions, predict_split
+from models.serving.predict import load_network
+
+JUDGED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+
+
+def evaluate(request: EvaluateRequest) -> EvaluateResult:
+    """Predict both splits, write predictions and pictures below `run_folder`, and say how good they are."""
+    torch.manual_seed(request.seed)
+    manifest = read_manifest(request.feature_set)
+    network = load_network(request.model, manifest, request.weights)
+    total = sum(manifest.splits[split].rows for split in JUDGED)
+    done = 0
+
+    def told(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress(done, total, "rows")
+
+    metrics: dict[str, dict[str, Estimate]] = {}
+    baseline: dict[str, dict[str, float]] = {}
+    for split in JUDGED:
+        predictions = predict_split(
+            network, request.feature_set, manifest, split, buffer_rows=request.feed.buffer_rows, told=told
+        )
+        predictions.write(request.run_folder / "predictions", split, manifest)
+        metrics[split], baseline[split] = _judged(predictions, manifest, request)
+    result = EvaluateResult(metrics=metrics, baseline=baseline)
+    progress(total, total, "rows", "figures")
+    _draw(predictions, manifest, result, request)
+    if request.track is not None:
+        _record(request.track, result, request)
+    return result
+
+
+def named(result: EvaluateResult) -> dict[str, float]:
+    """The metrics as they are called in MLflow: `test_auc`, `test_auc_low`, `baseline_test_auc` and so on."""
+    found = {}
+    for split, metrics in result.metrics.items():
+        for name, estimate in metrics.items():
+            found[f"{split}_{name}"] = estimate.value
+            found[f"{split}_{name}_low"] = estimate.low
+            found[f"{split}_{name}_high"] = estimate.high
+    for split, values in result.baseline.items():
+        found |= {f"baseline_{split}_{name}": value for name, value in values.items()}
+    return found
+
+
+def _judged(
+    predictions: Predictions, manifest: Manifest, request: EvaluateRequest
+) -> tuple[dict[str, Estimate], dict[str, float]]:
+    """The metrics of the model with their intervals, and those of the trivial predictor."""
+    rows, label = predictions.rows, predictions.label
+    ours = judge(manifest.task, predictions.scores, label)
+    theirs = judge(manifest.task, trivial(manifest.task, manifest.label, rows), label)
+    return estimates(ours, rows, request.bootstrap, request.seed), theirs(np.ones(rows))
+
+
+def _draw(test: Predictions, manifest: Manifest, result: EvaluateResult, request: EvaluateRequest) -> None:
+    from models.evaluation.figures import draw  # matplotlib takes most of a second to import
+
+    draw(test, manifest, result.metrics["test"], result.baseline["test"], request.run_folder / "figures")
+
+
+def _record(track: Track, result: EvaluateResult, request: EvaluateRequest) -> None:
+    from mlflow import MlflowClient  # takes more than a second to import, and runs without tracking need none
+    from mlflow.entities import Metric
+
+    client = MlflowClient(track.uri)
+    now = int(time.time() * 1000)
+    client.log_batch(track.run_id, metrics=[Metric(name, value, now, 0) for name, value in named(result).items()])
+    client.log_artifacts(track.run_id, str(request.run_folder / "figures"), "figures")
+
+
+if __name__ == "__main__":
+    serve(EvaluateRequest, evaluate)

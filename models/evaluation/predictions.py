@@ -1,0 +1,74 @@
+"""A split predicted whole, and the file that keeps it: `run_folder/predictions/{split}.parquet`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from torch import nn
+
+from conf.manifest import Manifest, SplitName
+from models.evaluation.metrics import Floats
+from models.feeds.arrow import ArrowFeed
+from models.serving.predict import scores as predict
+
+LABEL = "label"
+BATCH_ROWS = 8192  # nothing is learned, so the batch of training does not matter
+
+
+def score_columns(manifest: Manifest) -> list[str]:
+    """Names of the score columns: one, or one per class."""
+    if manifest.task == "regression":
+        return ["prediction"]
+    if manifest.task == "binary":
+        return ["probability"]
+    return [f"probability_{name}" for name in manifest.label.classes]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores as `models.serving.predict.scores` gives them, and `(rows,)` labels, in the order of the split's files."""
+
+    scores: Floats
+    label: Floats
+
+    @property
+    def rows(self) -> int:
+        """Rows of the split."""
+        return len(self.label)
+
+    def write(self, folder: Path, split: SplitName, manifest: Manifest) -> None:
+        """Write `{split}.parquet`: the score columns and the label (class codes, or values in the label's unit)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        columns = self.scores.reshape(self.rows, -1).T
+        table = pa.table([*columns, self.label], names=[*score_columns(manifest), LABEL])
+        pq.write_table(table, folder / f"{split}.parquet")
+
+    @classmethod
+    def read(cls, folder: Path, split: SplitName, manifest: Manifest) -> "Predictions":
+        """Read what `write` wrote."""
+        table = pq.read_table(folder / f"{split}.parquet")
+        columns = np.stack([table[name].to_numpy() for name in score_columns(manifest)], axis=1)
+        scores = columns if manifest.task == "multiclass" else columns[:, 0]
+        return cls(scores, table[LABEL].to_numpy())
+
+
+def predict_split(
+    network: nn.Module,
+    folder: str,
+    manifest: Manifest,
+    split: SplitName,
+    *,
+    buffer_rows: int,
+    told: Callable[[int], None],
+) -> Predictions:
+    """Predict a split in the order of its files; `told` hears the rows of each batch."""
+    feed = ArrowFeed(folder, manifest, split, batch_size=BATCH_ROWS, buffer_rows=buffer_rows, shuffle=False)
+    scores, labels = [], []
+    for batch in feed:
+        scores.append(predict(network, batch.numeric, batch.categorical, manifest))
+        labels.append(batch.label.double().numpy())
+        told(len(batch.label))
+    return Predictions(np.concatenate(scores), np.concatenate(labels))

@@ -1,0 +1,38 @@
+"""Weights to scores: the one way, for evaluation and for the logged model."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from conf.manifest import Manifest
+from conf.schema import Mlp
+from models.networks import build
+
+Floats = NDArray[np.float64]
+
+
+def load_network(model: Mlp, manifest: Manifest, weights: Path) -> nn.Module:
+    """Build the network and give it the weights of a training run, ready to predict on the CPU."""
+    network = build(model, manifest)
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+@torch.inference_mode()
+def scores(network: nn.Module, numeric: Tensor, categorical: Tensor, manifest: Manifest) -> Floats:
+    """Predict `(batch, n)` and `(batch, m)`.
+
+    Returns:
+        `(batch,)` probability of class 1 (binary), `(batch, classes)` probabilities (multiclass), or `(batch,)`
+        values in the label's unit (regression).
+
+    """
+    outputs: Tensor = network(numeric, categorical).double()
+    if manifest.task == "multiclass":
+        return outputs.softmax(dim=1).numpy()
+    if manifest.task == "binary":
+        return outputs.squeeze(1).sigmoid().numpy()
+    return outputs.squeeze(1).numpy() * manifest.label.scale + manifest.label.mean

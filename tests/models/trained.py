@@ -1,0 +1,55 @@
+"""A feature set and a network trained on it for a few epochs in plain torch, for tests of what comes after training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from conf.manifest import Manifest
+from conf.schema import Mlp, Task
+from models.feeds.arrow import ArrowFeed
+from models.networks import build
+from tests.feature_sets import write_feature_set
+
+MODEL = Mlp(name="mlp", hidden=[32, 16], dropout=0.1, embedding_max=4)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where everything is."""
+
+    feature_set: Path
+    manifest: Manifest
+    weights: Path
+    model: Mlp = MODEL
+
+
+def train(folder: Path, task: Task, *, epochs: int = 4, rows: int = 4000, model: Mlp = MODEL, seed: int = 0) -> Trained:
+    """Make a feature set below `folder` unless it is there, and weights of `epochs` epochs."""
+    torch.manual_seed(seed)
+    manifest = write_feature_set(folder / "features", task, rows)
+    weights = weights_of(folder / "features", manifest, folder / f"weights-{epochs}.pt", epochs, model)
+    return Trained(folder / "features", manifest, weights, model)
+
+
+def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, model: Mlp = MODEL) -> Path:
+    """Train on `features` and write the weights."""
+    network = build(model, manifest)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    label = manifest.label
+    feed = ArrowFeed(str(features), manifest, "train", batch_size=256, buffer_rows=4096, shuffle=True)
+    for _ in range(epochs):
+        for batch in feed:
+            outputs = network(batch.numeric, batch.categorical)
+            if manifest.task == "binary":
+                loss = functional.binary_cross_entropy_with_logits(outputs.squeeze(1), batch.label)
+            elif manifest.task == "multiclass":
+                loss = functional.cross_entropy(outputs, batch.label)
+            else:
+                loss = functional.mse_loss(outputs.squeeze(1), (batch.label - label.mean) / label.scale)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    torch.save(network.state_dict(), path)
+    return path
