@@ -1,0 +1,107 @@
+"""What rank 0 tells while training runs: progress to the flow, metrics to MLflow."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from conf.exchange import Track, progress
+
+SECONDS_BETWEEN = 0.25
+
+
+class Reporter(Callback):
+    """Reports progress a few times a second, and metrics once an epoch.
+
+    Attributes:
+        metrics: of the last epoch: `train_loss`, `validation_loss`, `learning_rate`, and `rows_per_second` (train
+            rows of all ranks, validation not counted, over the epochs of this process).
+
+    """
+
+    def __init__(self, rows: int, total_steps: int, track: Track | None) -> None:
+        """Report on a training with `rows` rows in an epoch and `total_steps` steps in all."""
+        self.metrics: dict[str, float] = {"rows_per_second": 0.0}
+        self._rows = rows
+        self._total_steps = total_steps
+        self._journal = Journal(track) if track else None
+        self._note = ""
+        self._next_report = self._began = self._seconds = 0.0
+        self._began_at_step = self._steps = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
+        """Start the clock; the epoch that a resumed training goes on with has no start of its own."""
+        self._began, self._began_at_step = time.monotonic(), trainer.global_step
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self.on_train_start(trainer, pl_module)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Report progress, but not more often than a person can see."""
+        now = time.monotonic()
+        if now >= self._next_report:
+            self._next_report = now + SECONDS_BETWEEN
+            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            progress(trainer.global_step, self._total_steps, "steps", epoch + self._note)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
+        """Stop the clock."""
+        self._seconds += time.monotonic() - self._began
+        self._steps += trainer.global_step - self._began_at_step
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
+        """Take the epoch's metrics and send them."""
+        rows = self._rows * self._steps / trainer.num_training_batches
+        self.metrics = {
+            "train_loss": float(trainer.callback_metrics["train_loss"]),
+            "validation_loss": float(trainer.callback_metrics["validation_loss"]),
+            "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            "rows_per_second": rows / self._seconds if self._seconds else 0.0,
+        }
+        self._note = f", validation loss {self.metrics['validation_loss']:.4g}"
+        if self._journal:
+            self._journal.write(self.metrics, trainer.current_epoch)
+
+    def close(self) -> None:
+        """Wait for what is still on its way to MLflow.
+
+        Raises:
+            MlflowException: the tracking server refused the metrics.
+
+        """
+        if self._journal:
+            self._journal.close()
+
+
+class Journal:
+    """Writes into an MLflow run from a thread of its own: importing MLflow takes seconds and a server may be far."""
+
+    def __init__(self, track: Track) -> None:
+        """Begin to connect."""
+        self._track = track
+        self._client: Any = None
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: list[Future[None]] = [self._thread.submit(self._connect)]
+
+    def _connect(self) -> None:
+        from mlflow.tracking import MlflowClient
+
+        self._client = MlflowClient(self._track.uri)
+
+    def write(self, metrics: dict[str, float], step: int) -> None:
+        """Queue one batch of metrics."""
+        self._pending.append(self._thread.submit(self._write, metrics, step, int(time.time() * 1000)))
+
+    def _write(self, metrics: dict[str, float], step: int, milliseconds: int) -> None:
+        from mlflow.entities import Metric
+
+        batch = [Metric(name, value, milliseconds, step) for name, value in metrics.items()]
+        self._client.log_batch(self._track.run_id, metrics=batch)
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._thread.shutdown()
+        for write in self._pending:
+            write.result()
