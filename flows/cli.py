@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 Experiment = Annotated[str, typer.Argument(help="a name under conf/experiment, or a YAML file of your own table")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="group=choice or key=value", metavar="[KEY=VALUE]...")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="group=choice or key=value", metavar="KEY=VALUE")]
 Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks")]
 
 
@@ -93,3 +93,7 @@ def up(
 def main() -> None:
     """Entry point of the console script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

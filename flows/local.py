@@ -25,7 +25,8 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
         FranklinError: a mistake that a person can mend.
 
     """
-    set_environment(settings.home)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(_running_servers(settings.home) | environment(settings.home))
     from flows.pipeline import pipeline
 
     log_to(settings.home / "franklin.log")
@@ -38,20 +39,21 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
     return summary
 
 
-def set_environment(home: Path) -> None:
-    """Keep Prefect's state in franklin's home and use the servers of `franklin up` when they run; before its import."""
-    home.mkdir(parents=True, exist_ok=True)
-    defaults = {
+def environment(home: Path) -> dict[str, str]:
+    """What has to be set before Prefect is imported; where a person has set it already, that stays.
+
+    Prefect keeps its state in franklin's home and starts a server if none is named; nothing is reported to its makers
+    or MLflow's.
+    """
+    variables = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        **_running_servers(home),
     }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+    return variables | {name: os.environ[name] for name in variables if name in os.environ}
 
 
 def log_to(file: Path) -> None:
@@ -75,7 +77,9 @@ def _is_prefects(handler: logging.Handler) -> bool:
 
 
 def _running_servers(home: Path) -> dict[str, str]:
-    """Where the Prefect server of a running `franklin up` listens."""
+    """Where the Prefect server of a running `franklin up` listens, unless a person named another."""
+    if "PREFECT_API_URL" in os.environ:
+        return {}
     try:
         up = json.loads((home / UP_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

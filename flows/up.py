@@ -15,8 +15,8 @@ from threading import Event
 from urllib.error import URLError
 
 from conf.errors import FranklinError
-from flows.local import UP_FILE, set_environment
-from flows.processes import supervised
+from flows.local import UP_FILE, environment
+from flows.processes import abandon, supervised
 
 HOST = "127.0.0.1"
 POOL = "franklin"
@@ -56,22 +56,23 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     """
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
-    set_environment(home)
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
-    environment = {
+    variables = {
+        **environment(home),
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FRANKLIN_HOME": str(home),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its consumers take a gigabyte for what franklin does not use
     }
     logs = home / "logs"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         processes: dict[str, subprocess.Popen[str]] = {}
 
         def start(name: str, *arguments: str) -> "subprocess.Popen[str]":
             log = stack.enter_context((logs / f"{name}.log").open("a", encoding="utf-8"))
             command = [sys.executable, "-m", *arguments]
-            processes[name] = stack.enter_context(supervised(command, log, environment, output=log))
+            processes[name] = stack.enter_context(supervised(command, log, variables, output=log))
             return processes[name]
 
         say("starting the Prefect server and the MLflow UI ...")
@@ -84,7 +85,7 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         _wait(f"{prefect}/api/health", server, logs / "prefect-server.log")
         _wait(f"{mlflow}/health", ui, logs / "mlflow.log")
         say("registering the deployments ...")
-        register(environment)
+        register(variables)
         start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up")
         up_file = home / UP_FILE
         up_file.write_text(
@@ -93,9 +94,11 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         stack.callback(up_file.unlink, missing_ok=True)
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")
+        for process in processes.values():
+            abandon(process)
 
 
-def register(environment: dict[str, str]) -> None:
+def register(variables: dict[str, str]) -> None:
     """Create the work pool and register every deployment of prefect.yaml.
 
     Raises:
@@ -108,7 +111,7 @@ def register(environment: dict[str, str]) -> None:
     ):
         command = [sys.executable, "-m", "prefect", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+            command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False
         )
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]

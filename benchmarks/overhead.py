@@ -1,0 +1,153 @@
+"""What the flow adds: `franklin run` against the same engines started by hand.
+
+    python -m benchmarks.overhead [--repetitions 3] [OVERRIDE ...]
+
+By hand, the four engines (Spark job, training, evaluation, registration) run one after the other with nothing around
+them, in folders that are new each time. Cold, `franklin run` starts in an empty home, so it also starts a Prefect
+server and makes its database and MLflow's. With servers up, the same under a `franklin up` that is there already. Spark
+prepares the feature set anew in all three. The order of the ways rotates, so that a machine that slows down is fair.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from benchmarks.report import report
+from conf.compose import compose
+from conf.exchange import (
+    EvaluateRequest,
+    PrepareRequest,
+    RegisterRequest,
+    Request,
+    Track,
+    TrainRequest,
+)
+from conf.schema import Settings
+from flows.stages import engine, torchrun
+from flows.up import servers
+from models.parallel.world import world_size
+from spark_jobs.fingerprint import fingerprint
+
+EXPERIMENT = "flights_delay"
+
+
+def by_hand(settings: Settings, folder: Path) -> None:
+    """Start the engines one after the other, as a shell script would."""
+    store = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(store)
+    experiment = client.create_experiment("by hand", artifact_location=(folder / "artifacts").as_uri())
+    track = Track(uri=store, run_id=client.create_run(experiment).info.run_id)
+    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    features, weights = str(folder / "features"), folder / "train" / "weights.pt"
+    judge = {
+        "feature_set": features,
+        "weights": weights,
+        "model": settings.model,
+        "seed": settings.seed,
+        "track": track,
+    }
+    judge["bootstrap"] = settings.tracking.bootstrap
+    requests: list[tuple[list[str], Request]] = [
+        (
+            engine("spark_jobs.prepare"),
+            PrepareRequest(
+                answer=folder / "prepare.json",
+                data=settings.data,
+                spark=settings.spark,
+                folder=features,
+                fingerprint=fingerprint(settings.data),
+            ),
+        ),
+        (
+            torchrun(ranks),
+            TrainRequest(
+                answer=folder / "train.json",
+                feature_set=features,
+                run_folder=folder / "train",
+                seed=settings.seed,
+                feed=settings.feed,
+                model=settings.model,
+                optimizer=settings.optimizer,
+                trainer=settings.trainer,
+                strategy=settings.strategy,
+                world_size=ranks,
+                track=track,
+            ),
+        ),
+        (
+            engine("models.evaluation.evaluate"),
+            EvaluateRequest(
+                answer=folder / "evaluate.json", feed=settings.feed, run_folder=folder / "evaluate", **judge
+            ),
+        ),
+        (
+            engine("models.serving.register"),
+            RegisterRequest(
+                answer=folder / "register.json",
+                name="by-hand",
+                promotion=settings.tracking.promotion,
+                run_folder=folder / "register",
+                **judge,
+            ),
+        ),
+    ]
+    for command, request in requests:
+        file = request.answer.with_suffix(".request.json")
+        file.write_text(request.model_dump_json(), encoding="utf-8")
+        with (folder / "log").open("a") as log:
+            subprocess.run([*command, str(file)], check=True, stdout=log, stderr=log)
+
+
+def by_franklin(home: Path, overrides: list[str]) -> None:
+    """Run the pipeline as a person does."""
+    command = [sys.executable, "-m", "flows.cli", "run", EXPERIMENT, *overrides]
+    environment = {**os.environ, "FRANKLIN_HOME": str(home)}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def timed(work: Callable[[Path], None]) -> float:
+    """Seconds of `work` in a new folder."""
+    with tempfile.TemporaryDirectory(prefix="overhead-") as folder:
+        started = time.monotonic()
+        work(Path(folder))
+        return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure the three ways in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("overrides", nargs="*", help="such as strategy=ddp trainer.max_epochs=2")
+    options = parser.parse_args()
+    settings = compose(EXPERIMENT, options.overrides)
+    with tempfile.TemporaryDirectory(prefix="overhead-up-") as up:
+
+        def warm(_: Path) -> None:
+            shutil.rmtree(Path(up) / "feature_sets", ignore_errors=True)
+            by_franklin(Path(up), options.overrides)
+
+        ways: dict[str, Callable[[Path], None]] = {
+            "by hand": lambda folder: by_hand(settings, folder),
+            "franklin, cold": lambda folder: by_franklin(folder, options.overrides),
+            "franklin, servers up": warm,
+        }
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        with servers(Path(up), 4271, 5071, say=lambda line: print(line, file=sys.stderr)):
+            for repetition in range(options.repetitions):
+                names = list(ways)
+                for way in names[repetition % 3 :] + names[: repetition % 3]:
+                    seconds[way].append(timed(ways[way]))
+                    print(f"{way}: {seconds[way][-1]:.1f} s", file=sys.stderr)
+    report("overhead", seconds, "by hand")
+
+
+if __name__ == "__main__":
+    main()

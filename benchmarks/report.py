@@ -1,0 +1,42 @@
+"""What every benchmark prints: the machine, medians with their spread, ratios, and one JSON line."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+
+def machine() -> str:
+    """Processor, cores and memory of this machine."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a file of ours
+            model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (FileNotFoundError, StopIteration):
+        model = platform.processor()
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
+
+
+def report(name: str, seconds: Mapping[str, Sequence[float]], baseline: str) -> None:
+    """Print a table of wall-clock seconds by way, each against the way `baseline`, and the same as a JSON line."""
+    table = Table(title=f"{name}: {machine()}, {datetime.now(UTC):%Y-%m-%d}")
+    for heading in ("way", "runs", "least s", "median s", "most s", f"against {baseline}"):
+        table.add_column(heading, justify="left" if heading == "way" else "right")
+    base = statistics.median(seconds[baseline])
+    rows = {}
+    for way, taken in seconds.items():
+        middle = statistics.median(taken)
+        rows[way] = {"seconds": list(taken), "median": middle, "ratio": middle / base, "difference": middle - base}
+        spread = (f"{min(taken):.1f}", f"{middle:.1f}", f"{max(taken):.1f}")
+        table.add_row(way, str(len(taken)), *spread, f"{middle - base:+.1f} s, {100 * (middle / base - 1):+.1f} %")
+    Console(width=110).print(table)
+    print(
+        json.dumps({"benchmark": name, "machine": machine(), "time": time.time(), "baseline": baseline, "ways": rows})
+    )

@@ -1,0 +1,83 @@
+"""Every mistake ends with a non-zero exit, one line that names it, a FAILED run and nothing half-written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.flows.command import complaint, franklin
+from tests.flows.conftest import Up
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+
+
+def absent_label(folder: Path) -> list[str]:
+    pd.DataFrame({"a": range(50), "b": [1, 2] * 25}).to_csv(folder / "t.csv", index=False)
+    return ["label: bb"]
+
+
+def constant_label(folder: Path) -> list[str]:
+    pd.DataFrame({"a": range(50), "b": [1] * 50}).to_csv(folder / "t.csv", index=False)
+    return ["label: b"]
+
+
+def no_rows(folder: Path) -> list[str]:
+    (folder / "t.csv").write_text("a,b\n")
+    return ["label: b"]
+
+
+def missing_file(_: Path) -> list[str]:
+    return ["label: b"]
+
+
+def corrupt_parquet(folder: Path) -> list[str]:
+    (folder / "t.parquet").write_bytes(b"PAR1 this is no Parquet file PAR1")
+    return ["label: b", "path: t.parquet"]
+
+
+MISTAKES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
+    absent_label: ("bb", "did you mean", "b"),
+    constant_label: ("b", "constant"),
+    no_rows: ("t.csv", "no rows"),
+    missing_file: ("t.csv",),
+    corrupt_parquet: ("t.parquet",),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path], list[str]]) -> None:
+    keys = mistake(tmp_path)
+    path = [] if any(key.startswith("path") for key in keys) else ["path: t.csv"]
+    own = tmp_path / f"{mistake.__name__}.yaml"
+    own.write_text("\n".join([*keys, *path]))
+    line = complaint(franklin("run", own, home=up.home))
+    for part in MISTAKES[mistake]:
+        assert part in line
+    experiment = up.client.get_experiment_by_name(mistake.__name__)
+    runs = up.client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FAILED"}
+    assert not list((up.home / "feature_sets").glob(f"*{mistake.__name__}*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["flights_dealy"], "unknown experiment 'flights_dealy': did you mean 'flights_delay'?"),
+        (["flights_delay", "strategy=dpd"], "unknown strategy 'dpd': did you mean 'ddp'?"),
+        (
+            ["flights_delay", "trainer.max_epoch=3"],
+            "unknown key 'trainer.max_epoch': did you mean 'trainer.max_epochs'?",
+        ),
+        (["flights_delay", "strategy=ddp", "strategy.world_size=512"], "strategy.world_size=512: this machine has"),
+        (["flights_delay", "tracking.uri=http://127.0.0.1:9"], "the MLflow server http://127.0.0.1:9 can't be reached"),
+    ],
+)
+def test_a_mistake_in_the_words(up: Up, words: list[str], line: str) -> None:
+    assert line in complaint(franklin("run", *words, home=up.home))
+
+
+def test_debug_shows_the_traceback(up: Up) -> None:
+    done = franklin("run", "nowhere", "--debug", home=up.home)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

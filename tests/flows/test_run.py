@@ -1,0 +1,151 @@
+"""`franklin run` from a person's own table to a registered model, seen from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import psutil
+import pytest
+
+from tests.flows.command import FRANKLIN, franklin, summary
+from tests.flows.conftest import Up
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+SHORT = ("trainer.max_epochs=8", "feed.batch_size=64")
+
+
+@pytest.fixture(scope="module")
+def first(up: Up, breast: Path) -> dict:  # type: ignore[type-arg]
+    return summary(franklin("run", breast, *SHORT, "--json", home=up.home))
+
+
+def test_summary_says_all_that_is_promised(first: dict) -> None:  # type: ignore[type-arg]
+    assert (first["experiment"], first["strategy"], first["world_size"]) == ("breast", "single", 1)
+    assert sum(first["rows"].values()) == 569
+    assert first["metrics"]["test"]["auc"]["value"] > 0.95
+    assert first["baseline"]["test"]["auc"] == 0.5
+    assert first["model_uri"] == "models:/breast/1"
+    assert (first["alias"], first["cached"]) == ("champion", [])
+    stages = ["prepare", "train", "evaluate", "register"]
+    assert list(first["seconds"]) == list(first["peak_memory_bytes"]) == stages
+    assert min(first["peak_memory_bytes"].values()) > 2**26
+
+
+def test_mlflow_has_what_the_summary_promised(up: Up, first: dict) -> None:  # type: ignore[type-arg]
+    run = up.client.get_run(first["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_auc"] == first["metrics"]["test"]["auc"]["value"]
+    assert run.data.metrics["baseline_test_auc"] == 0.5
+    assert {"strategy", "fingerprint", "git_commit", "prefect_flow_run_id"} <= run.data.tags.keys()
+    assert {"learning_rate", "batch_size", "hidden", "world_size", "seed"} <= run.data.params.keys()
+    assert all(len(value) < 100 for value in run.data.params.values())
+    assert len(run.data.params) < 25
+    assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["breast"]
+    figures = [file.path for file in up.client.list_artifacts(first["run_id"], "figures")]
+    assert len(figures) >= 3
+    children = up.client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{first['run_id']}'")
+    assert {child.data.tags["stage"] for child in children} == {"prepare", "train", "evaluate", "register"}
+    for child in children:
+        assert child.data.metrics["seconds"] > 0
+        assert child.data.metrics["peak_memory_bytes"] > 0
+    assert len(up.client.get_metric_history(first["run_id"], "validation_loss")) == 8
+
+
+def test_prefect_knows_the_mlflow_run(up: Up, first: dict) -> None:  # type: ignore[type-arg]
+    flow_run = up.client.get_run(first["run_id"]).data.tags["prefect_flow_run_id"]
+    variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api"}
+    command = ["prefect", "flow-run", "inspect", flow_run]
+    shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+    assert first["run_id"] in shown
+
+
+@pytest.mark.usefixtures("first")
+def test_registered_model_takes_raw_rows(up: Up, breast: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{up.home / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/breast@champion")
+    rows = pd.read_csv(breast.parent / "breast.csv")
+    right = model.predict(rows.drop(columns="diagnosis"))["prediction"] == rows["diagnosis"]
+    assert right.mean() > 0.9
+
+
+def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(up: Up, first: dict, breast: Path) -> None:  # type: ignore[type-arg]
+    second = summary(franklin("run", breast, *SHORT, "strategy=ddp", "--json", home=up.home))
+    assert second["cached"] == ["prepare"]
+    flow_run = up.client.get_run(second["run_id"]).data.tags["prefect_flow_run_id"]
+    assert not (up.home / "runs" / flow_run / "prepare.log").exists()
+    assert second["world_size"] == 2
+    assert second["model_uri"] == "models:/breast/2"
+    for name in ("auc", "log_loss"):
+        interval = first["metrics"]["test"][name]
+        assert interval["low"] <= second["metrics"]["test"][name]["value"] <= interval["high"]
+
+
+@pytest.mark.parametrize("tuner", ["grid", "tpe"])
+def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, tuner: str) -> None:
+    space = "tuner.space={optimizer.learning_rate: {choices: [0.000001, 0.01]}}"
+    words = [f"tuner={tuner}", "tuner.trials=2", "tuner.max_epochs=2", space]
+    done = summary(franklin("run", breast, *SHORT, *words, "--json", home=up.home))
+    run = up.client.get_run(done["run_id"])
+    below = {
+        tags["mlflow.runName"]: tags
+        for tags in (child.data.tags for child in up.client.search_runs([run.info.experiment_id], max_results=1000))
+        if "mlflow.parentRunId" in tags
+    }
+    assert {"tune", "trial-0", "trial-1"} <= below.keys()
+    if tuner == "grid":
+        assert run.data.params["tuned.optimizer.learning_rate"] == "0.01"
+    assert "tune" in done["seconds"]
+
+
+def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> None:
+    words = ["trainer.max_epochs=400", "trainer.patience=400", "feed.batch_size=64", "--json"]
+    variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
+    flow = subprocess.Popen(
+        [*FRANKLIN, "run", str(breast), *words],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    rank = wait_for_rank(flow.pid, up.home)
+    rank.kill()
+    out, err = flow.communicate(timeout=300)
+    assert flow.returncode == 0, err
+    assert "resumed at step" in err
+    assert json.loads(out.splitlines()[-1])["metrics"]["test"]["auc"]["value"] > 0.95
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
+    words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
+    variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
+    command = [*FRANKLIN, "run", str(breast), *words]
+    flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_rank(flow.pid, up.home)
+    below = psutil.Process(flow.pid).children(recursive=True)
+    flow.send_signal(sent)
+    assert flow.wait(40) != 0
+    assert psutil.wait_procs(below, timeout=1)[1] == []
+    latest = up.client.search_runs([up.client.get_experiment_by_name("breast").experiment_id], max_results=10)
+    assert {run.info.status for run in latest if "strategy" in run.data.tags and run.info.status != "FINISHED"} == {
+        "KILLED"
+    }
+
+
+def wait_for_rank(flow: int, home: Path) -> psutil.Process:
+    """A rank below the process `flow` that has written a checkpoint."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for process in psutil.Process(flow).children(recursive=True):
+            command = process.cmdline() if process.is_running() else []
+            if "models.train" in command and "torch.distributed.run" not in command:
+                folder = Path(command[-1]).parent / "checkpoints"
+                if folder.is_relative_to(home) and any(folder.glob("step-*[0-9]")):
+                    return process
+        time.sleep(0.1)
+    raise TimeoutError("no rank wrote a checkpoint")
