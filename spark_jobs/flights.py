@@ -1,0 +1,197 @@
+"""The flights that left New York in 2013: five tables to one row per flight, as known at the scheduled departure."""
+
+from math import pi
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+
+from conf.errors import FranklinError
+from conf.schema import Data, Kind, Task
+from spark_jobs.dataset import (
+    DATE,
+    QUARANTINED,
+    ROW,
+    SET_ASIDE,
+    Dataset,
+    as_number,
+    first_reason,
+    kinds,
+    observed,
+    require,
+)
+from spark_jobs.holidays import holiday_distances
+from spark_jobs.locate import flights_files
+from spark_jobs.reading import UNREADABLE, read_csv
+
+LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
+LATE_MINUTES = 15
+FARTHEST_MILES, LONGEST_MINUTES = 12_500, 1_440
+KEYS = {"weather": ["origin", "time_hour"], "planes": ["tailnum"], "airports": ["dest"], "airlines": ["carrier"]}
+# The columns that are read. What flights knows only after the scheduled departure is in OUTCOMES alone.
+OUTCOMES = ("dep_time", "arr_delay", "air_time")
+NEEDED = {
+    "flights": (
+        *("year", "month", "day", "sched_dep_time", "sched_arr_time", "carrier", "flight", "tailnum", "origin"),
+        *("dest", "distance", "time_hour", *OUTCOMES),
+    ),
+    "weather": (
+        *("origin", "time_hour", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip"),
+        *("pressure", "visib"),
+    ),
+    "planes": ("tailnum", "year", "type", "manufacturer", "model", "engines", "seats", "engine"),
+    "airports": ("faa", "lat", "lon", "alt", "tz"),
+    "airlines": ("carrier", "name"),
+}
+
+
+def flights(spark: SparkSession, data: Data) -> Dataset:
+    """Read, join, check and derive.
+
+    Raises:
+        FranklinError: A file or a column is missing, or the label or a configured column is not known.
+
+    """
+    require(data.label, LABELS, "data.label")
+    if data.task not in (None, LABELS[data.label]):
+        raise FranklinError(f"data.task={data.task} does not fit label '{data.label}'; use {LABELS[data.label]}")
+    files = flights_files(data.path)
+    tables = {name: _table(spark, name, file) for name, file in files.items()}
+    features = {name: kind for name, (kind, _) in _features().items()}
+    columns = kinds(data, features, features)
+    tables["flights"], read = observed(tables["flights"])
+    joined = join(tables, holiday_distances(spark))
+    return Dataset(derive(joined, columns, data.label), read, columns, data.label, LABELS[data.label], inferred={})
+
+
+def join(tables: dict[str, DataFrame], holidays: DataFrame) -> DataFrame:
+    """Give each flight its weather, plane, airport of arrival, airline and holidays; no flight is lost or doubled.
+
+    A table with two rows for one key says so in `TABLE_rows`, and one of them is taken. A column of a table is
+    named `TABLE_column`, beside those of the flights.
+    """
+    flight_tables = tables | {"airports": tables["airports"].withColumnRenamed("faa", "dest")}
+    rows = with_traffic(tables["flights"]).withColumn(
+        "date", F.try_to_date(F.concat_ws("-", "year", "month", "day"), "y-M-d")
+    )
+    for name, keys in KEYS.items():
+        rows = rows.join(F.broadcast(_lookup(flight_tables[name], name, keys)), keys, "left")
+    return rows.join(F.broadcast(holidays), "date", "left")
+
+
+def with_traffic(rows: DataFrame) -> DataFrame:
+    """Add `departures_scheduled` from the airport in the same hour, and `copy`: 1, or more for a repeated flight."""
+    hour = Window.partitionBy("origin", "time_hour")
+    # The keys of the first window are among those of the second: one shuffle serves both.
+    flight = Window.partitionBy("origin", "time_hour", "carrier", "flight").orderBy(*OUTCOMES, "dest", "tailnum")
+    return rows.withColumn("departures_scheduled", F.count("*").over(hour)).withColumn(
+        "copy", F.row_number().over(flight)
+    )
+
+
+def derive(joined: DataFrame, columns: dict[str, Kind], label: str) -> DataFrame:
+    """Derive features and label from joined rows, and say of each row that is no example why."""
+    late = as_number(F.col("arr_delay")) > LATE_MINUTES
+    outcome = late.cast("string") if label == "late" else as_number(F.col("air_time"))
+    broken = first_reason(_checks())
+    said = {name: _features()[name][1] for name in columns}
+    raw = F.to_json(F.struct(*(F.col(name) for name in NEEDED["flights"])))
+    return joined.select(
+        *(said[name].cast("double" if kind == "numeric" else "string").alias(name) for name, kind in columns.items()),
+        outcome.alias(label),
+        F.col("date").alias(DATE),
+        broken.alias(QUARANTINED),
+        F.when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted")).alias(
+            SET_ASIDE
+        ),
+        F.when(broken.isNotNull(), F.coalesce(UNREADABLE, raw)).alias(ROW),
+    )
+
+
+def _features() -> dict[str, tuple[Kind, Column]]:
+    """Return kind and value of every feature; nothing here is known later than the scheduled departure."""
+    number: Kind = "numeric"
+    category: Kind = "categorical"
+    departure, arrival = _minutes("sched_dep_time"), _minutes("sched_arr_time")
+    day = 2 * pi * departure / LONGEST_MINUTES
+    wind = F.radians(as_number(F.col("weather_wind_dir")))
+    speed = as_number(F.col("weather_wind_speed"))
+    # Airports' offsets from UTC are hours; New York's three have the same, -5.
+    zone = as_number(F.col("airports_tz"))
+    return {
+        "day_of_week": (category, F.date_format("date", "E")),
+        "days_to_holiday": (number, F.least(F.col("days_to_holiday"), F.lit(14.0))),
+        "days_since_holiday": (number, F.least(F.col("days_since_holiday"), F.lit(14.0))),
+        "departure_minute": (number, departure),
+        "departure_sin": (number, F.sin(day)),
+        "departure_cos": (number, F.cos(day)),
+        "departure_hour": (category, F.format_string("%02d", F.floor(departure / 60))),
+        "arrival_minute": (number, arrival),
+        "scheduled_minutes": (number, F.pmod(arrival - departure - 60 * (zone + 5), F.lit(LONGEST_MINUTES))),
+        "departures_scheduled": (number, F.col("departures_scheduled")),
+        "origin": (category, F.col("origin")),
+        "dest": (category, F.col("dest")),
+        "distance": (number, as_number(F.col("distance"))),
+        "dest_latitude": (number, as_number(F.col("airports_lat"))),
+        "dest_longitude": (number, as_number(F.col("airports_lon"))),
+        "dest_altitude": (number, as_number(F.col("airports_alt"))),
+        "dest_zone": (number, zone),
+        "airline": (category, F.coalesce("airlines_name", "carrier")),
+        "plane_age": (number, as_number(F.col("year")) - as_number(F.col("planes_year"))),
+        "plane_type": (category, F.col("planes_type")),
+        "plane_manufacturer": (category, F.col("planes_manufacturer")),
+        "plane_model": (category, F.col("planes_model")),
+        "plane_engine": (category, F.col("planes_engine")),
+        "plane_engines": (number, as_number(F.col("planes_engines"))),
+        "plane_seats": (number, as_number(F.col("planes_seats"))),
+        "temperature": (number, as_number(F.col("weather_temp"))),
+        "dew_point": (number, as_number(F.col("weather_dewp"))),
+        "humidity": (number, as_number(F.col("weather_humid"))),
+        "wind_from_north": (number, speed * F.cos(wind)),
+        "wind_from_east": (number, speed * F.sin(wind)),
+        "wind_speed": (number, speed),
+        "wind_gust": (number, as_number(F.col("weather_wind_gust"))),
+        "precipitation": (number, as_number(F.col("weather_precip"))),
+        "pressure": (number, as_number(F.col("weather_pressure"))),
+        "visibility": (number, as_number(F.col("weather_visib"))),
+    }
+
+
+def _checks() -> dict[str, Column]:
+    distance, air_time = as_number(F.col("distance")), as_number(F.col("air_time"))
+    vital = ("carrier", "flight", "origin", "dest", "time_hour")
+    return {
+        "line does not fit the header": F.col(UNREADABLE).isNotNull(),
+        "no carrier, flight number, origin, destination or hour": F.greatest(*(F.col(n).isNull() for n in vital)),
+        "impossible date": F.col("date").isNull(),
+        "impossible scheduled time": _minutes("sched_dep_time").isNull() | _minutes("sched_arr_time").isNull(),
+        "impossible distance": distance.isNull() | ~distance.between(1, FARTHEST_MILES),
+        "impossible time in the air": ~air_time.between(1, LONGEST_MINUTES),
+        "destination is the origin": F.col("origin") == F.col("dest"),
+        "flight is there more than once": F.col("copy") > 1,
+        **{f"{name} has several rows for it": F.col(f"{name}_rows") > 1 for name in KEYS},
+    }
+
+
+def _minutes(name: str) -> Column:
+    """Minutes since midnight of a time written as 2359; null if there is no such time."""
+    written = F.col(name).try_cast("int")
+    hours, minutes = F.floor(written / 100), F.pmod(written, F.lit(100))
+    day = F.lit(LONGEST_MINUTES)
+    return F.when(written.between(0, 2400) & (minutes < 60), F.pmod(hours * 60 + minutes, day)).cast("double")  # noqa: PLR2004
+
+
+def _lookup(table: DataFrame, name: str, keys: list[str]) -> DataFrame:
+    values = [column for column in NEEDED[name] if column not in (*keys, "faa")]
+    one = F.min(F.struct(*values)).alias("one")
+    return (
+        table.groupBy(*keys)
+        .agg(one, F.count("*").alias(f"{name}_rows"))
+        .select(*keys, f"{name}_rows", *(F.col(f"one.{value}").alias(f"{name}_{value}") for value in values))
+    )
+
+
+def _table(spark: SparkSession, name: str, file: str) -> DataFrame:
+    table = read_csv(spark, [file], null="NA")
+    for needed in NEEDED[name]:
+        require(needed, table.columns, file)
+    return table.select(*NEEDED[name], UNREADABLE)

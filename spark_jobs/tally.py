@@ -1,0 +1,103 @@
+"""Where every row went, and what the label looks like: the first and only full count."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+
+from conf.errors import FranklinError
+from conf.manifest import SPLITS, Label, SplitName
+from conf.schema import Task
+from spark_jobs.dataset import column
+from spark_jobs.splitting import ASIDE, FATE, QUARANTINE, REASON
+
+NEW_CLASS = "class is not in train"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows per split and class (one class, None, for a regression), and per reason for those in no split."""
+
+    splits: dict[SplitName, dict[str | None, int]]
+    quarantined: dict[str, int]
+    set_aside: dict[str, int]
+
+    def rows(self, split: SplitName) -> int:
+        """Return the rows of a split."""
+        return sum(self.splits[split].values())
+
+    @property
+    def total(self) -> int:
+        """All rows, wherever they went."""
+        aside = sum(self.quarantined.values()) + sum(self.set_aside.values())
+        return sum(map(self.rows, SPLITS)) + aside
+
+
+def count(rows: DataFrame, label: str, task: Task) -> Tally:
+    """Count assigned rows. A class that train does not have cannot be learned: its rows are set aside.
+
+    Raises:
+        FranklinError: There is no row, or a split is left without one.
+
+    """
+    kind = F.lit(None).cast("string") if task == "regression" else column(label)
+    splits: dict[SplitName, dict[str | None, int]] = {split: {} for split in SPLITS}
+    others: dict[str, Counter[str]] = {QUARANTINE: Counter(), ASIDE: Counter()}
+    for fate, reason, value, found in rows.groupBy(FATE, REASON, kind.alias("kind")).count().collect():
+        if fate in others:
+            others[fate][reason] += found
+        else:
+            splits[fate][value] = found
+    for split in SPLITS:
+        for value in splits[split].keys() - splits["train"].keys() if splits["train"] else ():
+            others[ASIDE][NEW_CLASS] += splits[split].pop(value)
+    tally = Tally(splits, _sorted(others[QUARANTINE]), _sorted(others[ASIDE]))
+    _refuse_empty(tally)
+    return tally
+
+
+def fit_label(train: DataFrame, tally: Tally, name: str, task: Task) -> Label:
+    """Fit the label on train.
+
+    Raises:
+        FranklinError: It is constant there, or has more classes than the task allows.
+
+    """
+    constant = f"label '{name}' is the same in every train row, so there is nothing to learn; choose another label"
+    if task == "regression":
+        found = train.agg(F.avg(column(name)), F.stddev_pop(column(name)), F.min(column(name)), F.max(column(name)))
+        mean, scale, low, high = found.head() or ()
+        if low == high:
+            raise FranklinError(constant)
+        return Label(name=name, classes=[], prior=[], mean=float(f"{mean:.10g}"), scale=float(f"{scale:.10g}"))
+    counts = {str(value): rows for value, rows in tally.splits["train"].items()}
+    if len(counts) == 1:
+        raise FranklinError(constant)
+    if task == "binary" and len(counts) > 2:  # noqa: PLR2004
+        raise FranklinError(f"label '{name}' has {len(counts)} values, not two; say data.task=multiclass or regression")
+    classes = in_order(counts)
+    prior = [counts[each] / tally.rows("train") for each in classes]
+    return Label(name=name, classes=classes, prior=prior, mean=0, scale=1)
+
+
+def in_order(classes: dict[str, int]) -> list[str]:
+    """Order classes as numbers if all are, else alphabetically."""
+    try:
+        return sorted(classes, key=float)
+    except ValueError:
+        return sorted(classes)
+
+
+def _refuse_empty(tally: Tally) -> None:
+    if not tally.total:
+        raise FranklinError("the dataset has no rows; check data.path")
+    for split in SPLITS:
+        if not tally.rows(split):
+            outside = {**tally.quarantined, **tally.set_aside}
+            without = f" ({', '.join(f'{rows} rows: {why}' for why, rows in outside.items())})" if outside else ""
+            raise FranklinError(f"the {split} split is empty{without}; change data.split or give more rows")
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
