@@ -72,6 +72,9 @@ def train(request: TrainRequest) -> TrainResult | None:
     )
     validation_feed = make_feed(request, manifest, "validation", rank)
     trainer.fit(learner, train_feed, validation_feed, ckpt_path=last_checkpoint(folder), weights_only=True)
+    if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
     if rank != 0:
         return None
     reporter.close()

@@ -1,0 +1,60 @@
+"""Starts real training groups, as the flow does, but by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from conf.exchange import TrainRequest, TrainResult
+from conf.schema import Feed, Mlp, Optimizer, Strategy, StrategyName, Trainer
+
+
+def request(
+    feature_set: Path, run_folder: Path, strategy: StrategyName = "single", ranks: int = 1, **trainer: Any
+) -> TrainRequest:
+    """A small training run; `trainer` overrides its trainer settings and `learning_rate` or `dropout`."""
+    run_folder.mkdir(exist_ok=True)
+    learning_rate, dropout = trainer.pop("learning_rate", 0.01), trainer.pop("dropout", 0.1)
+    base = {"max_epochs": 4, "patience": 10, "precision": "32-true", "gradient_clip": 1.0, "checkpoint_steps": None}
+    return TrainRequest(
+        answer=run_folder / "answer.json",
+        feature_set=str(feature_set),
+        run_folder=run_folder,
+        seed=1,
+        feed=Feed(name="arrow", batch_size=100, buffer_rows=600),
+        model=Mlp(name="mlp", hidden=[32, 16], dropout=dropout, embedding_max=8),
+        optimizer=Optimizer(name="adamw", learning_rate=learning_rate, weight_decay=0.01, warmup_share=0.05),
+        trainer=Trainer(**{**base, **trainer}),
+        strategy=Strategy(name=strategy, world_size=ranks),
+        world_size=ranks,
+        track=None,
+    )
+
+
+def start(wanted: TrainRequest) -> subprocess.Popen[str]:
+    """Start torchrun; progress comes on its standard output, the log on its standard error."""
+    path = wanted.run_folder / "request.json"
+    path.write_text(wanted.model_dump_json(), encoding="utf-8")
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={wanted.world_size}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", *torchrun, "-m", "models.train", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=(wanted.run_folder / "log").open("w", encoding="utf-8"),
+        text=True,
+        env={**os.environ, "FRANKLIN_PROGRESS": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def answer(wanted: TrainRequest) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(wanted.answer.read_text(encoding="utf-8"))
+    return content
+
+
+def run(wanted: TrainRequest) -> TrainResult:
+    """Run to the end and read the result."""
+    with start(wanted) as group:
+        group.communicate()
+    assert group.returncode == 0, (wanted.run_folder / "log").read_text(encoding="utf-8")[-3000:]
+    return TrainResult.model_validate(answer(wanted)["result"])

@@ -1,0 +1,193 @@
+"""Training as it is launched: real ranks on the CPU, real crashes."""
+
+import os
+import signal
+import time
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+
+from conf.exchange import PROGRESS_MARK, TrainResult
+from conf.manifest import Manifest, read_manifest
+from conf.schema import StrategyName
+from models import networks
+from models.feeds.arrow import ArrowFeed
+from models.module import Learner
+from models.parallel import single
+from tests.feature_sets import write_feature_set
+from tests.models import launch
+
+pytestmark = pytest.mark.distributed
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2}
+DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
+
+
+@pytest.fixture(scope="module")
+def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("binary")
+    write_feature_set(folder, "binary")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrainResult]:
+    """One run of each strategy with the same rows in each step's batch over all ranks together."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        name: launch.run(launch.request(feature_set, folder / name, name, ranks, dropout=0.0, learning_rate=0.003))
+        for name, ranks in RANKS.items()
+    }
+
+
+def weights(result: TrainResult) -> dict[str, Tensor]:
+    loaded: dict[str, Tensor] = torch.load(result.weights, weights_only=True)
+    return loaded
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], *, tolerance: float = 0) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=0, atol=tolerance)
+
+
+def train_by_hand(feature_set: Path, manifest: Manifest, ranks: int) -> dict[str, Tensor]:
+    """A bare loop in one process over what two ranks are fed: the mean of their gradients is the step's."""
+    wanted = launch.request(feature_set, feature_set / "by-hand", dropout=0.0, learning_rate=0.003)
+    torch.manual_seed(wanted.seed)
+    network = networks.build(wanted.model, manifest)
+    feeds = [
+        ArrowFeed(
+            str(feature_set), manifest, "train", batch_size=100 // ranks, buffer_rows=600, shuffle=True,
+            seed=wanted.seed, rank=rank, world_size=ranks,
+        )
+        for rank in range(ranks)
+    ]  # fmt: skip
+    steps = len(feeds[0]) * wanted.trainer.max_epochs
+    learner = Learner(
+        network, manifest, wanted.optimizer, wrap=single.wrap, steps=steps, gradient_clip=None, seed=wanted.seed
+    )
+    configured: Any = learner.configure_optimizers()
+    optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    for batches in chain.from_iterable(zip(*feeds, strict=True) for _ in range(wanted.trainer.max_epochs)):
+        optimizer.zero_grad()
+        for batch in batches:
+            torch.autograd.backward(learner.loss(batch) / ranks)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+    return network.state_dict()
+
+
+@pytest.mark.parametrize("name", DISTRIBUTED)
+def test_ranks_together_do_what_one_process_would(name: str, runs: dict[str, TrainResult], feature_set: Path) -> None:
+    assert runs[name].best_epoch == runs[name].epochs - 1  # else the best weights are not the last
+    by_hand = train_by_hand(feature_set, read_manifest(str(feature_set)), ranks=2)
+    assert_same(weights(runs[name]), by_hand, tolerance=1e-4)  # sums in another order
+
+
+@pytest.mark.parametrize("name", DISTRIBUTED)
+def test_strategies_reach_the_same_validation_loss(name: str, runs: dict[str, TrainResult]) -> None:
+    # Rows meet in other batches than in one process, so the same loss is reached on another way.
+    assert runs[name].validation_loss == pytest.approx(runs["single"].validation_loss, rel=0.03)
+    assert runs[name].steps == runs["single"].steps == 80
+
+
+def test_fsdp_ranks_hold_half_of_the_parameters_each(runs: dict[str, TrainResult]) -> None:
+    (checkpoint,) = (runs["fsdp"].weights.parent / "checkpoints").glob("step-*")
+    shards = dict.fromkeys(("__0_0.distcp", "__1_0.distcp"), 0)
+    metadata = FileSystemReader(checkpoint).read_metadata()
+    for place, stored in metadata.storage_data.items():
+        if place.fqn.startswith("state_dict."):
+            shards[stored.relative_path] += stored.length
+    assert min(shards.values()) > 0.4 * sum(shards.values())
+    whole = sum(tensor.numel() for tensor in weights(runs["fsdp"]).values())
+    assert whole == sum(tensor.numel() for tensor in weights(runs["single"]).values())
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_weights_load_into_a_plain_network_and_beat_the_prior(
+    name: str, runs: dict[str, TrainResult], feature_set: Path
+) -> None:
+    manifest = read_manifest(str(feature_set))
+    network = networks.build(launch.request(feature_set, feature_set / "plain").model, manifest)
+    network.load_state_dict(weights(runs[name]))
+    network.eval()
+    feed = ArrowFeed(str(feature_set), manifest, "validation", batch_size=500, buffer_rows=500, shuffle=False)
+    (batch,) = feed
+    with torch.inference_mode():
+        logits = network(batch.numeric, batch.categorical)[:, 0]
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.label)
+    assert float(loss) == pytest.approx(runs[name].validation_loss, abs=1e-6)  # exact over all rows and ranks
+    trivial = torch.nn.functional.binary_cross_entropy(
+        torch.full_like(batch.label, manifest.label.prior[1]), batch.label
+    )
+    assert float(loss) < 0.7 * float(trivial)
+
+
+@pytest.mark.parametrize(("name", "ranks"), RANKS.items())
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(
+    name: StrategyName, ranks: int, feature_set: Path, tmp_path: Path
+) -> None:
+    untouched = launch.run(
+        launch.request(feature_set, tmp_path / "untouched", name, ranks, checkpoint_steps=7, max_epochs=8)
+    )
+    wanted = launch.request(feature_set, tmp_path / "killed", name, ranks, checkpoint_steps=7, max_epochs=8)
+    with launch.start(wanted) as group:
+        wait_for_checkpoint(wanted.run_folder, after_step=25)
+        workers = [p for p in psutil.Process(group.pid).children(recursive=True) if "models.train" in p.cmdline()]
+        os.kill(workers[-1].pid, signal.SIGKILL)
+        group.communicate(timeout=60)
+    assert group.returncode != 0
+    assert not wanted.answer.exists()
+    resumed = launch.run(wanted)
+    assert 25 < resumed.resumed_from_step < untouched.steps
+    assert_same(weights(resumed), weights(untouched))
+    assert (resumed.best_epoch, resumed.validation_loss) == (untouched.best_epoch, untouched.validation_loss)
+
+
+def wait_for_checkpoint(run_folder: Path, after_step: int) -> None:
+    """Wait until a complete checkpoint of a later step is there."""
+    while True:
+        for path in (run_folder / "checkpoints").glob("step-*"):
+            if path.suffix != ".partial" and int(path.name.removeprefix("step-")) > after_step:
+                return
+        time.sleep(0.005)
+
+
+def test_a_loss_that_is_not_finite_ends_every_rank_with_one_line(feature_set: Path, tmp_path: Path) -> None:
+    wanted = launch.request(feature_set, tmp_path / "nan", "ddp", 2, learning_rate=1e30)
+    with launch.start(wanted) as group:
+        group.communicate(timeout=60)
+    assert group.returncode != 0
+    error = launch.answer(wanted)["error"]
+    assert error.startswith("the training loss is not finite in epoch ")
+    assert "lower optimizer.learning_rate (now 1e+30)" in error
+
+
+def test_stops_early_and_stays_stopped(feature_set: Path, tmp_path: Path) -> None:
+    wanted = launch.request(feature_set, tmp_path / "run", max_epochs=60, patience=2, learning_rate=0.05)
+    with launch.start(wanted) as group:
+        output, _ = group.communicate()
+    assert all(line.startswith(PROGRESS_MARK) for line in output.splitlines())  # standard output is for progress
+    first = TrainResult.model_validate(launch.answer(wanted)["result"])
+    assert first.epochs == first.best_epoch + 1 + 2 < 60
+    wanted.answer.unlink()
+    again = launch.run(wanted)  # as after a crash between the last checkpoint and the answer
+    assert (again.steps, again.resumed_from_step) == (first.steps, first.steps)
+    assert_same(weights(again), weights(first))
+
+
+def test_a_checkpoint_of_another_network_is_refused(feature_set: Path, tmp_path: Path) -> None:
+    wanted = launch.request(feature_set, tmp_path / "run", max_epochs=1)
+    launch.run(wanted)
+    other = wanted.model_copy(update={"model": wanted.model.model_copy(update={"hidden": [8]})})
+    with launch.start(other) as group:
+        group.communicate()
+    assert group.returncode != 0
+    assert "model.hidden was [32, 16], now it is [8]" in launch.answer(other)["error"]
