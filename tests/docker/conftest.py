@@ -72,14 +72,14 @@ def services() -> Iterator[Services]:
                 processes.start(moved)
                 if service.name == "postgres":
                     postgres.run_scripts(moved, path, addresses["postgres"])
-            yield _services(addresses, variables)
+            yield _services(addresses, variables, path)
         finally:
             left = processes.end()
     assert not left, f"these did not end when they were told to: {left}"
     shutil.rmtree(folder)
 
 
-def _services(addresses: dict[str, str], variables: dict[str, str]) -> Services:
+def _services(addresses: dict[str, str], variables: dict[str, str], path: str) -> Services:
     mlflow, prefect = f"http://{addresses['mlflow']}:5000", f"http://{addresses['prefect']}:4200/api"
     return Services(
         mlflow=mlflow,
@@ -91,5 +91,5 @@ def _services(addresses: dict[str, str], variables: dict[str, str]) -> Services:
             "aws_access_key_id": variables["S3_ACCESS_KEY"],
             "aws_secret_access_key": variables["S3_SECRET_KEY"],
         },
-        environment={"MLFLOW_TRACKING_URI": mlflow, "PREFECT_API_URL": prefect},
+        environment={"PATH": path, "MLFLOW_TRACKING_URI": mlflow, "PREFECT_API_URL": prefect},
     )

@@ -13,7 +13,6 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from tests.docker.conftest import Services
-from tests.docker.processes import ROOT
 
 pytestmark = pytest.mark.server
 
@@ -98,7 +97,7 @@ def test_spark_runs_a_job_on_both_workers(services: Services, tmp_path: Path) ->
     (tmp_path / "job.py").write_text(job, encoding="utf-8")
     address = services.spark.removeprefix("spark://").partition(":")[0]
     command = [
-        str(ROOT / ".venv/bin/spark-submit"), "--master", services.spark, "--executor-memory", "512m",
+        "spark-submit", "--master", services.spark, "--executor-memory", "512m",
         "--conf", f"spark.driver.host={address}", "--conf", "spark.ui.enabled=false", "job.py",
     ]  # fmt: skip
     assert run(command, services, tmp_path, 120).splitlines()[-1] == "4950"
@@ -111,10 +110,9 @@ def test_the_pipeline_runs_against_the_servers(services: Services, tmp_path: Pat
     settings = f"path: {tmp_path / 'breast.csv'}\nlabel: target\n"
     (tmp_path / "breast.yaml").write_text(settings, encoding="utf-8")
     command = [
-        str(ROOT / ".venv/bin/franklin"), "run", "breast.yaml", "trainer.max_epochs=2", f"home={tmp_path / 'home'}",
-        "--json",
+        "franklin", "run", "breast.yaml", "trainer.max_epochs=2", f"home={tmp_path / 'home'}", "--json",
     ]  # fmt: skip
-    summary = json.loads(run(command, services, tmp_path, 300).splitlines()[-1])
+    summary = json.loads(run(command, services, tmp_path, 420).splitlines()[-1])
 
     client = mlflow.MlflowClient(services.mlflow)
     found = client.get_run(summary["run_id"])
