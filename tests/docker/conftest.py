@@ -75,8 +75,8 @@ def services() -> Iterator[Services]:
             yield _services(addresses, variables, path)
         finally:
             left = processes.end()
+            shutil.rmtree(folder)
     assert not left, f"these did not end when they were told to: {left}"
-    shutil.rmtree(folder)
 
 
 def _services(addresses: dict[str, str], variables: dict[str, str], path: str) -> Services:

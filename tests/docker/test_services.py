@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -85,10 +86,17 @@ def test_the_deployments_are_registered_and_the_worker_runs_what_is_asked(servic
     assert run([sys.executable, "hello.py", str(tmp_path)], services, tmp_path, 120).splitlines()[-1] == "COMPLETED"
 
 
-def test_spark_runs_a_job_on_both_workers(services: Services, tmp_path: Path) -> None:
+def alive_workers(services: Services) -> int:
+    """Ask the Spark master how many workers it has."""
     with urllib.request.urlopen(f"{services.spark_ui}/json/", timeout=10) as answer:  # noqa: S310  loopback
-        state = json.load(answer)
-    assert state["aliveworkers"] == 2
+        return int(json.load(answer)["aliveworkers"])
+
+
+def test_spark_runs_a_job_on_both_workers(services: Services, tmp_path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while alive_workers(services) < 2:  # a worker is healthy a moment before it has registered
+        assert time.monotonic() < deadline
+        time.sleep(1)
     job = (
         "from pyspark.sql import SparkSession\n"
         "spark = SparkSession.builder.getOrCreate()\n"
