@@ -12,19 +12,11 @@ from torch import nn
 from conf.manifest import Manifest, SplitName
 from models.evaluation.metrics import Floats
 from models.feeds.arrow import ArrowFeed
+from models.serving.predict import score_columns
 from models.serving.predict import scores as predict
 
 LABEL = "label"
 BATCH_ROWS = 8192  # nothing is learned, so the batch of training does not matter
-
-
-def score_columns(manifest: Manifest) -> list[str]:
-    """Names of the score columns: one, or one per class."""
-    if manifest.task == "regression":
-        return ["prediction"]
-    if manifest.task == "binary":
-        return ["probability"]
-    return [f"probability_{name}" for name in manifest.label.classes]
 
 
 @dataclass(frozen=True)

@@ -36,3 +36,12 @@ def scores(network: nn.Module, numeric: Tensor, categorical: Tensor, manifest: M
     if manifest.task == "binary":
         return outputs.squeeze(1).sigmoid().numpy()
     return outputs.squeeze(1).numpy() * manifest.label.scale + manifest.label.mean
+
+
+def score_columns(manifest: Manifest) -> list[str]:
+    """Names of the score columns, in files of predictions and in what the logged model returns: one, or one a class."""
+    if manifest.task == "regression":
+        return ["prediction"]
+    if manifest.task == "binary":
+        return ["probability"]
+    return [f"probability_{name}" for name in manifest.label.classes]

@@ -49,7 +49,7 @@ def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, mode
             else:
                 loss = functional.mse_loss(outputs.squeeze(1), (batch.label - label.mean) / label.scale)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
             optimizer.step()
     torch.save(network.state_dict(), path)
     return path

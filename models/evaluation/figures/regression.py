@@ -15,7 +15,7 @@ def predicted_true(page: Page) -> Figure:
     figure = page.figure("Predicted against true", "rmse", "r2")
     axes = figure.add_subplot()
     truth, predicted = page.test.label, page.test.scores
-    low, high = np.percentile(np.r_[truth, predicted], SHOWN)
+    low, high = _bounds(np.r_[truth, predicted])
     _density(figure, axes, predicted, truth, (low, high, low, high))
     axes.plot([low, high], [low, high], color=ACCENT, linewidth=1.3, label="prediction = truth")
     mean = page.manifest.label.mean
@@ -31,7 +31,7 @@ def residuals(page: Page) -> Figure:
     figure = page.figure("Distribution of residuals", "mae", "rmse")
     axes = figure.add_subplot()
     ours, theirs = page.test.label - page.test.scores, page.test.label - page.manifest.label.mean
-    low, high = np.percentile(ours, SHOWN)
+    low, high = _bounds(ours)
     bins = [float(edge) for edge in np.linspace(low, high, 81)]
     axes.hist(ours, bins=bins, color=MODEL, alpha=0.85, label="model")
     axes.hist(theirs, bins=bins, color=BASELINE, histtype="step", linewidth=1.3, label="trivial predictor")
@@ -51,8 +51,7 @@ def residuals_by_prediction(page: Page) -> Figure:
     figure = page.figure("Residuals by prediction", "rmse", "mae")
     axes = figure.add_subplot()
     predicted, residual = page.test.scores, page.test.label - page.test.scores
-    x, y = np.percentile(predicted, SHOWN), np.percentile(residual, SHOWN)
-    _density(figure, axes, predicted, residual, (x[0], x[1], y[0], y[1]))
+    _density(figure, axes, predicted, residual, (*_bounds(predicted), *_bounds(residual)))
     strips = np.array_split(np.argsort(predicted, kind="stable"), min(STRIPS, len(predicted)))
     centres = [predicted[strip].mean() for strip in strips]
     low, median, high = np.array([np.percentile(residual[strip], QUANTILES) for strip in strips]).T
@@ -64,6 +63,12 @@ def residuals_by_prediction(page: Page) -> Figure:
     polish(axes, f"predicted {name}", f"residual: true minus predicted {name}")
     axes.legend(loc="upper left", fontsize=9.5, framealpha=0.9, edgecolor="none")
     return figure
+
+
+def _bounds(values: Floats) -> tuple[float, float]:
+    """Where all but the outermost values lie; around a constant, which a collapsed network predicts, 1 wide."""
+    low, high = np.percentile(values, SHOWN).tolist()
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
 def _density(figure: Figure, axes: Axes, x: Floats, y: Floats, extent: tuple[float, float, float, float]) -> None:

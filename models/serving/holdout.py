@@ -1,0 +1,98 @@
+"""The raw test rows of a feature set, and what logged models say of them."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from conf.errors import FranklinError
+from conf.manifest import Manifest
+from models.evaluation.metrics import Floats
+from models.serving.predict import score_columns
+
+
+class ScoringError(Exception):
+    """A logged model could not score the rows; the text is the last line that it left."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Raw rows without their labels, and `(rows,)` labels (class codes or values)."""
+
+    manifest: Manifest
+    rows: pd.DataFrame
+    label: Floats
+
+    @classmethod
+    def read(cls, feature_set: str, manifest: Manifest) -> "Holdout":
+        """Read the holdout rows of `feature_set`."""
+        filesystem, root = fsspec.core.url_to_fs(feature_set)
+        files = [pq.read_table(f"{root}/{file.path}", filesystem=filesystem) for file in manifest.holdout]
+        table = pa.concat_tables(files)
+        label = _label(table[manifest.label.name], manifest)
+        return cls(manifest, table.drop_columns([manifest.label.name]).to_pandas(), label)
+
+    def scores(self, uri: str) -> Floats:
+        """Score the rows with a model that was logged by this very code."""
+        return scores_of(mlflow.pyfunc.load_model(uri).predict(self.rows), self.manifest)
+
+    def scores_apart(self, uri: str, tracking_uri: str, folder: Path) -> Floats:
+        """Score the rows with a model of any age, in a process of its own with the code that the model brings.
+
+        Raises:
+            ScoringError: it failed, or does not return the columns of this task.
+
+        """
+        rows, answer, log = folder / "rows.parquet", folder / "scores.parquet", folder / "score.log"
+        self.rows.to_parquet(rows)
+        script = Path(__file__).with_name("score.py").resolve()
+        with log.open("w", encoding="utf-8") as file:
+            ended = subprocess.run(
+                [sys.executable, "-P", str(script), uri, str(rows), str(answer)],
+                cwd=folder,
+                env=os.environ | {"MLFLOW_TRACKING_URI": tracking_uri},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if ended.returncode != 0:
+            lines = log.read_text(encoding="utf-8").strip().splitlines()
+            raise ScoringError(lines[-1] if lines else f"exit status {ended.returncode}")
+        return scores_of(pd.read_parquet(answer), self.manifest)
+
+
+def scores_of(answer: pd.DataFrame, manifest: Manifest) -> Floats:
+    """Take `(rows,)` or `(rows, classes)` scores from what the logged model returned.
+
+    Raises:
+        ScoringError: it returned other columns, or classes where a number is expected.
+
+    """
+    columns = score_columns(manifest)
+    if not set(columns) <= set(answer.columns):
+        raise ScoringError(f"it returns {', '.join(answer.columns)} and not {', '.join(columns)}")
+    if not all(pd.api.types.is_float_dtype(answer[name]) for name in columns):
+        raise ScoringError(f"its {', '.join(columns)} is no number")
+    scores: Floats = answer[columns].to_numpy(np.float64)
+    return scores if manifest.task == "multiclass" else scores[:, 0]
+
+
+def _label(values: pa.ChunkedArray, manifest: Manifest) -> Floats:
+    if manifest.task == "regression":
+        return np.asarray(pc.cast(values, pa.float64()))
+    codes = pc.index_in(pc.cast(values, pa.string()), value_set=pa.array(manifest.label.classes))
+    if codes.null_count:
+        raise FranklinError(
+            f"holdout rows have values of {manifest.label.name} that are none of its classes "
+            f"({', '.join(manifest.label.classes)}); prepare the feature set anew"
+        )
+    return np.asarray(pc.cast(codes, pa.float64()))

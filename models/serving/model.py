@@ -1,0 +1,89 @@
+"""The logged model: raw rows in, predictions out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types.schema import AnyType
+
+from conf.manifest import Categorical, Manifest
+from conf.schema import Mlp
+from models.serving.encode import encode
+from models.serving.predict import load_network, score_columns, scores
+
+PREDICTION = "prediction"
+EVEN = 0.5  # above it, class 1 is predicted
+BATCH_ROWS = 8192
+
+
+class TableModel(PythonModel):
+    """A network with the encoding that it was trained on.
+
+    Its artifacts are `manifest`, `model` (the network's configuration) and `weights`.
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Build the network once, when the model is loaded."""
+        artifacts = {name: Path(path) for name, path in context.artifacts.items()}
+        self._manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
+        model = Mlp.model_validate_json(artifacts["model"].read_text(encoding="utf-8"))
+        self._network = load_network(model, self._manifest, artifacts["weights"])
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002, MLflow's interface
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Predict raw rows, the columns of `Manifest.raw`.
+
+        Returns:
+            `probability` of class 1 and `prediction`, a class (binary); `probability_CLASS` for each class and
+            `prediction` (multiclass); or `prediction` in the label's unit (regression).
+
+        Raises:
+            FranklinError: a column is missing, or a numeric one has values that are no numbers.
+
+        """
+        manifest = self._manifest
+        numeric, categorical = encode(model_input, manifest)
+        parts = [
+            scores(
+                self._network, numeric[first : first + BATCH_ROWS], categorical[first : first + BATCH_ROWS], manifest
+            )
+            for first in range(0, max(1, len(numeric)), BATCH_ROWS)
+        ]
+        found = np.concatenate(parts)
+        columns = score_columns(manifest)
+        answer = pd.DataFrame(found.reshape(len(found), -1), columns=columns, index=model_input.index)
+        if manifest.task != "regression":
+            codes = found.argmax(axis=1) if manifest.task == "multiclass" else (found > EVEN).astype(int)
+            answer[PREDICTION] = np.array(manifest.label.classes, dtype=object)[codes]
+        return answer
+
+
+def signature(manifest: Manifest) -> ModelSignature:
+    """Name the columns that the model takes and gives.
+
+    Numbers are of any type: MLflow refuses 64-bit integers and columns of nothing but None where a double is asked
+    for, and the model takes both.
+    """
+    number: Any = AnyType  # untyped in MLflow
+    takes: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if isinstance(column, Categorical) else number(), column.name)
+        for column in manifest.columns
+    ]
+    gives: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in score_columns(manifest)]
+    if manifest.task != "regression":
+        gives.append(ColSpec(DataType.string, PREDICTION))
+    return ModelSignature(inputs=Schema(takes), outputs=Schema(gives))
+
+
+def example(manifest: Manifest) -> pd.DataFrame:
+    """The manifest's raw rows as the model takes them."""
+    kinds = {name: object if kind is str else np.float64 for name, kind in manifest.raw.items()}
+    return pd.DataFrame(manifest.example, columns=list(manifest.raw)).astype(kinds)
