@@ -90,7 +90,8 @@ def examples(draft: Draft, path: str, columns: list[Column]) -> list[dict[str, A
     """Take a few raw test rows, without the label."""
     with draft.system.open(f"{draft.hidden}/{path}", "rb") as file:
         first = next(pq.ParquetFile(file).iter_batches(EXAMPLES, columns=[each.name for each in columns]))
-    return first.to_pylist()
+    rows: list[dict[str, Any]] = first.to_pylist()
+    return rows
 
 
 def account(manifest: Manifest) -> None:

@@ -66,8 +66,8 @@ def fit_label(train: DataFrame, tally: Tally, name: str, task: Task) -> Label:
     """
     constant = f"label '{name}' is the same in every train row, so there is nothing to learn; choose another label"
     if task == "regression":
-        found = train.agg(F.avg(column(name)), F.stddev_pop(column(name)), F.min(column(name)), F.max(column(name)))
-        mean, scale, low, high = found.head() or ()
+        found = train.agg(*(of(column(name)) for of in (F.avg, F.stddev_pop, F.min, F.max))).collect()
+        mean, scale, low, high = found[0]
         if low == high:
             raise FranklinError(constant)
         return Label(name=name, classes=[], prior=[], mean=float(f"{mean:.10g}"), scale=float(f"{scale:.10g}"))
