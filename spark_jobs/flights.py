@@ -92,18 +92,17 @@ def derive(joined: DataFrame, columns: dict[str, Kind], label: str) -> DataFrame
     """Derive features and label from joined rows, and say of each row that is no example why."""
     late = as_number(F.col("arr_delay")) > LATE_MINUTES
     outcome = late.cast("string") if label == "late" else as_number(F.col("air_time"))
-    broken = first_reason(_checks())
     said = {name: _features()[name][1] for name in columns}
     raw = F.to_json(F.struct(*(F.col(name) for name in NEEDED["flights"])))
-    return joined.select(
+    return joined.withColumn(QUARANTINED, first_reason(_checks())).select(
         *(said[name].cast("double" if kind == "numeric" else "string").alias(name) for name, kind in columns.items()),
         outcome.alias(label),
         F.col("date").alias(DATE),
-        broken.alias(QUARANTINED),
+        QUARANTINED,
         F.when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted")).alias(
             SET_ASIDE
         ),
-        F.when(broken.isNotNull(), F.coalesce(UNREADABLE, raw)).alias(ROW),
+        F.when(F.col(QUARANTINED).isNotNull(), F.coalesce(UNREADABLE, raw)).alias(ROW),
     )
 
 

@@ -4,11 +4,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.schema import DateSplit, HashSplit
-from spark_jobs.dataset import DATE, QUARANTINED, ROW, SET_ASIDE, Dataset, column
+from spark_jobs.dataset import DATE, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
 
 # A row's fate is the name of its split, or one of these two, and then there is a reason.
 FATE, REASON, KEY = "__fate", "__reason", "__key"
 QUARANTINE, ASIDE = "quarantine", "aside"
+BROKEN = "__broken"
 PARTS_PER_MILLION = 1_000_000
 
 
@@ -20,18 +21,29 @@ def assign(dataset: Dataset, split: DateSplit | HashSplit) -> DataFrame:
 
     """
     names = [*dataset.columns, dataset.label]
-    broken = column(QUARANTINED)
+    checks = {
+        f"'{name}' is infinite": F.abs(column(name)) == float("inf")
+        for name, kind in dataset.columns.items()
+        if kind == "numeric"
+    }
     if isinstance(split, DateSplit):
-        broken = F.coalesce(broken, F.when(column(DATE).isNull(), f"no date in '{split.column}'"))
-    for name in (name for name, kind in dataset.columns.items() if kind == "numeric"):
-        broken = F.coalesce(broken, F.when(F.abs(column(name)) == float("inf"), f"'{name}' is infinite"))
-    fate = F.when(broken.isNotNull(), QUARANTINE).when(column(SET_ASIDE).isNotNull(), ASIDE)
+        checks = {f"no date in '{split.column}'": column(DATE).isNull()} | checks
     where = _by_date(split) if isinstance(split, DateSplit) else _by_hash(split)
+    # Step by step, and each reason found once: Spark's planner takes minutes over deeply nested conditions.
     return (
-        dataset.rows.withColumn(KEY, F.xxhash64(*(column(name) for name in names)))
-        .withColumn(FATE, fate.otherwise(where))
-        .withColumn(REASON, F.coalesce(broken, SET_ASIDE))
-        .select(*(column(name) for name in names), FATE, REASON, ROW, KEY)
+        dataset.rows.withColumn(BROKEN, first_reason(checks))
+        .withColumn(BROKEN, F.coalesce(QUARANTINED, BROKEN))
+        .withColumn(KEY, F.xxhash64(*map(column, names)))
+        .select(
+            *map(column, names),
+            F.when(column(BROKEN).isNotNull(), QUARANTINE)
+            .when(column(SET_ASIDE).isNotNull(), ASIDE)
+            .otherwise(where)
+            .alias(FATE),
+            F.coalesce(BROKEN, SET_ASIDE).alias(REASON),
+            ROW,
+            KEY,
+        )
     )
 
 

@@ -177,16 +177,16 @@ def _clean(rows: DataFrame, names: list[str], columns: dict[str, Kind], data: Da
     if isinstance(data.split, DateSplit):
         date = column(data.split.column).try_cast("date")
     raw = F.to_json(F.struct(*map(column, names)))
-    return rows.select(
+    return rows.withColumn(QUARANTINED, broken).select(
         *(
             (as_number(column(name)) if kind == "numeric" else column(name).cast("string")).alias(name)
             for name, kind in columns.items()
         ),
         label.alias(data.label),
         date.alias(DATE),
-        broken.alias(QUARANTINED),
+        QUARANTINED,
         F.when(label.isNull(), "no label").alias(SET_ASIDE),
-        F.when(broken.isNotNull(), F.coalesce(column(UNREADABLE), raw)).alias(ROW),
+        F.when(column(QUARANTINED).isNotNull(), F.coalesce(column(UNREADABLE), raw)).alias(ROW),
     )
 
 
