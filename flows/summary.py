@@ -40,7 +40,7 @@ def summarise(
         rows=rows | lost,
         metrics=judged.metrics,
         baseline=judged.baseline,
-        model_uri=registered.model_uri,
+        model_uri=f"models:/{run.settings.experiment}/{registered.version}",
         alias=registered.alias,
         decision=registered.decision,
         seconds={name: round(cost.seconds, 3) for name, cost in run.costs.items()},

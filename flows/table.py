@@ -20,10 +20,7 @@ def show(summary: Summary, settings: Settings, console: Console) -> None:
     )
     console.print(_metrics(summary))
     console.print(_stages(summary))
-    name, version = summary.model_uri.removeprefix("models:/").rsplit("/", 1)
-    console.print(
-        f"[bold]model[/bold]  {summary.model_uri}  ({name} version {version}: {summary.decision})", highlight=False
-    )
+    console.print(f"[bold]model[/bold]  {summary.model_uri}, {summary.alias}: {summary.decision}", highlight=False)
     console.print(f"[bold]look[/bold]   `franklin up`, then the MLflow run {summary.run_id}", highlight=False)
     console.print(f"[bold]logs[/bold]   {settings.home / 'runs'}", highlight=False, soft_wrap=True)
 

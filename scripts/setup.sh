@@ -16,7 +16,9 @@ echo "Setting up .venv (some minutes, once) ..." >&2
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 
 # The CPU build is the default on Linux without a GPU: the other one brings gigabytes of CUDA libraries.
-if [ "$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then
+# TORCH_BUILD=cpu|cuda says it by hand, such as where an image is made for another machine.
+if nvidia-smi -L >/dev/null 2>&1; then found=cuda; else found=cpu; fi
+if [ "$(uname -s)" = Linux ] && [ "${TORCH_BUILD:-$found}" = cpu ]; then
   pip install "torch==$torch+cpu" 2>/dev/null || {
     # pip's own sources have no CPU build: uv knows where PyTorch keeps them.
     pip install uv==0.13.9
