@@ -34,11 +34,12 @@ def prepare(request: PrepareRequest) -> PrepareResult:
     """
     with drafting(request.folder) as draft:
         if not draft.published:
-            with session(request.spark) as spark, naming_damage():
+            with session(request.spark) as spark:
                 draft.publish(build(spark, request, draft))
     return PrepareResult(folder=request.folder)
 
 
+@naming_damage()
 def build(spark: SparkSession, request: PrepareRequest, draft: Draft) -> Manifest:
     """Read, split, fit on train, write, and describe what was written."""
     data = request.data

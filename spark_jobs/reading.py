@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # it has no types
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StringType, StructField, StructType
@@ -86,11 +88,11 @@ def naming_damage() -> Iterator[None]:
     """
     try:
         yield
-    except PySparkException as error:
-        if not str(error.getCondition()).startswith("FAILED_READ_FILE"):
+    except (PySparkException, Py4JJavaError) as error:
+        found = re.search(r"\[FAILED_READ_FILE\S*\] .* file (\S+?)\.?\s+SQLSTATE", str(error))
+        if found is None:
             raise
-        path = (error.getMessageParameters() or {})["path"]
-        raise FranklinError(f"{path} is damaged, Spark cannot read it to its end; write it anew") from None
+        raise FranklinError(f"{found[1]} is damaged, Spark cannot read it to its end; write it anew") from None
 
 
 def _unpacked(spark: SparkSession, file: str) -> str:

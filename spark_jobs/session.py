@@ -50,7 +50,6 @@ def _open(spark: schema.Spark, scratch: Path) -> SparkSession:
         "spark.driver.memory": spark.memory,
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        # Jobs here live for seconds: compiling to the last optimisation costs more than it gives.
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()} -XX:+UseParallelGC",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

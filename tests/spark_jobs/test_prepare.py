@@ -1,0 +1,101 @@
+"""The job as the process it is: a feature set whole or not at all, and the same one whatever Spark's partitions."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.exchange import PrepareRequest
+from conf.manifest import SPLITS, Manifest, Numeric, read_manifest
+from conf.schema import Data
+from tests.spark_jobs.conftest import SPARK, Prepare, flights_data, table_data
+
+pytestmark = pytest.mark.spark
+ENGINE = [sys.executable, "-m", "spark_jobs.prepare"]
+ON_TMPFS = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && "$@"; status=$?; ls -A "$0"; exit $status'
+
+
+def ask(folder: Path, data: Data, work: Path) -> Path:
+    """Write a request; returns its path."""
+    request = PrepareRequest(answer=work / "answer", data=data, spark=SPARK, folder=str(folder), fingerprint="f")
+    file = work / "request.json"
+    file.write_text(request.model_dump_json())
+    return file
+
+
+def told(work: Path) -> dict[str, object]:
+    answer: dict[str, object] = json.loads((work / "answer").read_text())
+    return answer
+
+
+def test_the_manifest_says_what_the_files_hold(flights_set: tuple[Manifest, Path]) -> None:
+    manifest, folder = flights_set
+    assert read_manifest(str(folder)) == manifest
+    expected = dict.fromkeys(manifest.numeric, "float") | {c.name: "int32" for c in manifest.categorical}
+    expected[manifest.label.name] = "int32"
+    for split in SPLITS:
+        described = manifest.splits[split].files
+        assert [file.path for file in described] == [f"{split}/{p.name}" for p in sorted((folder / split).iterdir())]
+        for file in described:
+            footer = pq.read_metadata(folder / file.path)
+            assert file.row_groups == [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
+            assert {field.name: str(field.type) for field in footer.schema.to_arrow_schema()} == expected
+            plain = [footer.row_group(0).column(i) for i in range(footer.num_columns)]
+            assert not any(c.has_dictionary_page for c in plain if c.physical_type == "FLOAT")
+        assert sum(len(file.row_groups) for file in described) >= 8
+    holdout = pq.read_schema(folder / manifest.holdout[0].path)
+    raw = {c.name: "double" if isinstance(c, Numeric) else "string" for c in manifest.columns}
+    assert {field.name: str(field.type) for field in holdout} == raw | {manifest.label.name: "string"}
+    assert [list(row) for row in manifest.example] == [list(manifest.raw)] * len(manifest.example)
+
+
+def test_the_rows_do_not_depend_on_partitions(spark: SparkSession, prepare: Prepare, flights_folder: Path) -> None:
+    tables: list[list[pa.Table]] = []
+    for partitions in ("1", "7"):
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+        spark.conf.set("spark.sql.files.maxPartitionBytes", str(10**6 // int(partitions)))
+        _, folder = prepare(flights_data(flights_folder, label="air_time"), name=partitions)
+        tables.append([pq.read_table(folder / split) for split in (*SPLITS, "holdout")])
+    assert tables[0] == tables[1]  # the order of rows included
+
+
+def test_a_second_run_finds_the_feature_set_and_starts_no_spark(tmp_path: Path) -> None:
+    csv = tmp_path / "p.csv"
+    csv.write_text("x,y\n" + "".join(f"{i * 7 % 50},{i % 2}\n" for i in range(200)))
+    folder = tmp_path / "sets" / "one"
+    request = ask(folder, table_data(csv), tmp_path)
+    (folder.parent / ".one.draft").mkdir(parents=True)  # as a killed run leaves it
+    subprocess.run([*ENGINE, request], check=True, capture_output=True)
+    assert told(tmp_path) == {"result": {"folder": str(folder)}}
+    assert sorted(p.name for p in folder.parent.iterdir()) == [".one.draft.lock", "one"]
+    again = subprocess.run([*ENGINE, request], check=True, capture_output=True, env={"PATH": "/nowhere"})
+    assert again.stderr == b""
+
+
+def test_a_mistake_is_one_line_in_the_answer(tmp_path: Path) -> None:
+    request = ask(tmp_path / "set", table_data(tmp_path / "gone.csv"), tmp_path)
+    done = subprocess.run([*ENGINE, request], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "gone.csv does not exist" in str(told(tmp_path)["error"])
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path, flights_folder: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    private = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*private, f"mount -t tmpfs tmpfs {disk}"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs in a namespace of one's own")
+    request = ask(disk / "set", flights_data(flights_folder), tmp_path)
+    fill = f"head -c 900000 /dev/zero > {disk}/ballast; "
+    script = ON_TMPFS.replace('"$@";', f'{{ {fill}"$@"; }};')
+    done = subprocess.run([*private, script, disk, disk, *ENGINE, request], check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert f"the disk of {disk} is full" in str(told(tmp_path)["error"])
+    assert set(done.stdout.split()) == {"ballast", ".set.draft.lock"}
