@@ -10,10 +10,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
 from torch import Tensor
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from conf.exchange import PROGRESS_MARK, TrainResult
+from conf.exchange import PROGRESS_MARK, Track, TrainResult
 from conf.manifest import Manifest, read_manifest
 from conf.schema import StrategyName
 from models import networks
@@ -191,3 +192,15 @@ def test_a_checkpoint_of_another_network_is_refused(feature_set: Path, tmp_path:
         group.communicate()
     assert group.returncode != 0
     assert "model.hidden was [32, 16], now it is [8]" in launch.answer(other)["error"]
+
+
+def test_rank_0_writes_one_batch_of_metrics_an_epoch(feature_set: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    run = client.create_run(client.create_experiment("training", artifact_location=str(tmp_path))).info.run_id
+    wanted = launch.request(feature_set, tmp_path / "run", "ddp", 2, max_epochs=2)
+    result = launch.run(wanted.model_copy(update={"track": Track(uri=uri, run_id=run)}))
+    for name in ("train_loss", "validation_loss", "learning_rate", "rows_per_second"):
+        history = client.get_metric_history(run, name)
+        assert [metric.step for metric in history] == [0, 1]
+        assert history[-1].value == pytest.approx(result.metrics[name])
