@@ -126,6 +126,7 @@ def supervised(
             yield guard
         finally:
             abandon(guard)
+            guard.wait()  # Popen's own exit does not, after Ctrl-C
 
 
 def abandon(guard: "subprocess.Popen[str]") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 FRANKLIN = [sys.executable, "-m", "flows.cli"]
+PREFECT = [sys.executable, "-m", "prefect"]
 
 
 def franklin(*arguments: object, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":

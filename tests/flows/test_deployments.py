@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from conf.compose import groups
 from flows.up import ROOT
+from tests.flows.command import PREFECT
 from tests.flows.conftest import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -29,7 +30,7 @@ def api(up: Up) -> Any:
 
 def start(up: Up, deployment: str, *parameters: str) -> str:
     """Start a deployment as a person does; the flow run's id."""
-    command = ["prefect", "deployment", "run", f"pipeline/{deployment}", *(w for p in parameters for w in ("-p", p))]
+    command = [*PREFECT, "deployment", "run", f"pipeline/{deployment}", *(w for p in parameters for w in ("-p", p))]
     variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api", "COLUMNS": "200"}
     shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
     return next(line.split("UUID:")[1].strip() for line in shown.splitlines() if "UUID:" in line)
@@ -93,7 +94,7 @@ def test_cancelling_leaves_no_process_and_a_killed_run(up: Up, few_flights: Path
         time.sleep(0.2)
     variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api"}
     assert working_in(folder)
-    subprocess.run(["prefect", "flow-run", "cancel", flow_run_id], env=variables, check=True, capture_output=True)
+    subprocess.run([*PREFECT, "flow-run", "cancel", flow_run_id], env=variables, check=True, capture_output=True)
     with api(up), get_client(sync_client=True) as client:
         assert follow(client, flow_run_id, seconds=60).state_name == "Cancelled"
     deadline = time.monotonic() + 30
