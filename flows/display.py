@@ -98,13 +98,15 @@ class Terminal:
 
     def start(self, stage: str) -> None:
         """Begin a stage."""
+        if self.task is not None:
+            self.bar.remove_task(self.task)
         self.stage, self.started = stage, time.monotonic()
         self.task = self.bar.add_task(stage, total=None, amount="", note="")
 
     def progress(self, event: Event) -> None:
         """Show how far the stage is."""
         if self.task is not None:
-            amount = f"{event.done:,} / {event.total:,} {event.unit}"
+            amount = f"{event.done:,} / {event.total:,} {event.unit}" if event.total else ""
             self.bar.update(self.task, completed=event.done, total=event.total or None, amount=amount, note=event.note)
 
     def finish(self, note: str) -> None:

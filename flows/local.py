@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,13 +26,18 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(_running_servers(settings.home) | environment(settings.home))
-    from flows.pipeline import pipeline
-
-    log_to(settings.home / "franklin.log")
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
     with terminal.shown():
-        answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
+        terminal.start("start")
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        from flows.pipeline import pipeline
+
+        log_to(settings.home / "franklin.log")
+        # Heartbeats tell a server that a far-away flow has died, and their thread takes a second to end.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
     summary = Summary.model_validate(answer)
     show(summary, settings, terminal.console)
     return summary
@@ -63,17 +67,15 @@ def log_to(file: Path) -> None:
     logging.captureWarnings(capture=True)
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
     for logger in [logging.root, *loggers]:
-        on_console = [
-            h for h in logger.handlers if getattr(h, "stream", None) in (sys.stdout, sys.stderr) or _is_prefects(h)
-        ]
+        on_console = [each for each in logger.handlers if _writes_to_console(each)]
         for old in on_console:
             logger.removeHandler(old)
         if on_console or logger is logging.root:
             logger.addHandler(handler)
 
 
-def _is_prefects(handler: logging.Handler) -> bool:
-    return type(handler).__name__ == "PrefectConsoleHandler"
+def _writes_to_console(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
 
 
 def _running_servers(home: Path) -> dict[str, str]:

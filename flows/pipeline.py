@@ -11,9 +11,9 @@ from prefect.runtime import flow_run
 
 from conf.compose import compose, dump
 from conf.schema import Settings, StrategyName, Strict, TunerName
+from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
-from flows.commit import commit
 from flows.stages import evaluate, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker, tracked

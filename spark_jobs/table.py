@@ -55,7 +55,7 @@ def table(spark: SparkSession, data: Data) -> Dataset:
     rows, read = observed(_read(spark, data))
     names = [name for name in rows.columns if name != UNREADABLE]
     _check_names(data, names)
-    profiles = profile(rows, names)
+    profiles = profile(rows, names, str(data.path))
     task, reason = infer_task(data, profiles[data.label])
     found = {name: infer_kind(profiles[name]) for name in names}
     used = data.split.column if isinstance(data.split, DateSplit) else None
@@ -69,7 +69,7 @@ def table(spark: SparkSession, data: Data) -> Dataset:
     return Dataset(_clean(rows, names, columns, data, task), read, columns, data.label, task, inferred)
 
 
-def profile(rows: DataFrame, names: list[str]) -> dict[str, Profile]:
+def profile(rows: DataFrame, names: list[str], path: str) -> dict[str, Profile]:
     """Profile every column in one aggregation.
 
     Raises:
@@ -80,7 +80,7 @@ def profile(rows: DataFrame, names: list[str]) -> dict[str, Profile]:
     asked = [_asked(column(name), types[name]) for name in names]
     found = rows.agg(F.struct(F.count("*").alias("rows")), *asked).head()
     if found is None or not found[0].rows:
-        raise FranklinError("the table has no rows; check data.path")
+        raise FranklinError(f"{path} has no rows; name another file in data.path")
     return {name: Profile(types[name], **one.asDict()) for name, one in zip(names, found[1:], strict=True)}
 
 

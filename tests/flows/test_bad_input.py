@@ -39,7 +39,7 @@ def corrupt_parquet(folder: Path) -> list[str]:
 MISTAKES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
     absent_label: ("bb", "did you mean", "b"),
     constant_label: ("'b'", "same in every row"),
-    no_rows: ("t.csv", "no rows"),
+    no_rows: ("t.csv has no rows",),
     missing_file: ("t.csv",),
     corrupt_parquet: ("t.parquet",),
 }
