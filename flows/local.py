@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(_running_servers(settings.home) | environment(settings.home))
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a closed terminal cancels the run
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
     with terminal.shown():

@@ -63,6 +63,8 @@ def prepare(run: Context) -> str:
             stage.run(engine("spark_jobs.prepare"), request, PrepareResult)
         manifest = read_manifest(str(folder))
         _record_feature_set(run, stage, manifest, str(folder))
+    for line in _inferred(manifest):
+        run.display.say(line)
     return str(folder)
 
 
@@ -156,3 +158,16 @@ def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: 
     stage.note = f"{sum(rows.values()):,} rows in {len(manifest.columns)} columns, {lost['rows_set_aside']:,} set aside"
     if "prepare" in run.reused:
         stage.note = f"reused: {stage.note}"
+
+
+def _inferred(manifest: Manifest) -> list[str]:
+    """What was not said but inferred, one line for each kind."""
+    names: dict[str, list[str]] = {}
+    for name, guess in manifest.inferred.items():
+        if name != "task":
+            kind, _, reason = guess.partition(": ")
+            names.setdefault(kind, []).append(f"{name} ({reason})" if reason else name)
+    task = [f"  task inferred: {manifest.inferred['task']}"] if "task" in manifest.inferred else []
+    return task + [
+        f"  {kind}{'' if kind == 'left out' else ' inferred'}: {', '.join(who)}" for kind, who in names.items()
+    ]

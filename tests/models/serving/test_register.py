@@ -41,7 +41,7 @@ def test_a_version_becomes_champion_when_it_beats_the_champion(
 
     better = register(request)
     assert (better.version, better.alias) == (4, "champion")
-    assert better.decision.startswith("beats champion version 1: AUC better by 0.")
+    assert better.decision.startswith("beats champion version 1: AUC gain +0.")
     assert champion_version(client, "improving") == 4
     tags = client.get_model_version("improving", "4").tags
     assert tags["decision"] == better.decision
