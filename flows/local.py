@@ -14,6 +14,7 @@ from conf.schema import Settings
 from flows.display import Terminal, display
 from flows.summary import Summary
 from flows.table import show
+from flows.tracking import check_reachable
 
 UP_FILE = "up.json"
 
@@ -27,6 +28,8 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(_running_servers(settings.home) | environment(settings.home))
+    if "PREFECT_API_URL" in os.environ:
+        check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a closed terminal cancels the run
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
@@ -86,6 +89,7 @@ def _running_servers(home: Path) -> dict[str, str]:
         return {}
     try:
         up = json.loads((home / UP_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        started = psutil.Process(up["pid"]).create_time()
+    except (FileNotFoundError, psutil.NoSuchProcess):
         return {}
-    return {"PREFECT_API_URL": up["prefect"]} if psutil.pid_exists(up["pid"]) else {}
+    return {"PREFECT_API_URL": up["prefect"]} if started == up["started"] else {}

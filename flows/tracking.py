@@ -5,7 +5,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
@@ -104,8 +103,11 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         yield tracker
 
 
-def check_reachable(uri: str, name: str = "MLflow") -> None:
-    """Ask a tracking server for its health, so that a wrong address costs seconds and not minutes of retries.
+LOCAL_STORE = "unset MLFLOW_TRACKING_URI and tracking.uri to use the local store"
+
+
+def check_reachable(uri: str, name: str = "MLflow", without: str = LOCAL_STORE) -> None:
+    """Ask a server for its health, so that a wrong address costs seconds and not minutes of retries.
 
     Raises:
         FranklinError: nothing healthy answers there.
@@ -116,10 +118,9 @@ def check_reachable(uri: str, name: str = "MLflow") -> None:
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS):  # noqa: S310 - http(s) only
             return
-    except (URLError, OSError) as error:
+    except OSError as error:
         reason = getattr(error, "reason", error)
-        way_out = "start it, or unset MLFLOW_TRACKING_URI and tracking.uri to use the local store"
-        raise FranklinError(f"the {name} server {uri} can't be reached ({reason}): {way_out}") from None
+        raise FranklinError(f"the {name} server {uri} can't be reached ({reason}): start it, or {without}") from None
 
 
 def _is_server(uri: str) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event
 from urllib.error import URLError
 
+import psutil
+
 from conf.errors import FranklinError
 from flows.local import UP_FILE, environment
 from flows.processes import abandon, supervised
@@ -88,9 +90,8 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         register(variables)
         start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up")
         up_file = home / UP_FILE
-        up_file.write_text(
-            json.dumps({"pid": os.getpid(), "prefect": f"{prefect}/api", "mlflow": mlflow}), encoding="utf-8"
-        )
+        myself = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+        up_file.write_text(json.dumps({**myself, "prefect": f"{prefect}/api", "mlflow": mlflow}), encoding="utf-8")
         stack.callback(up_file.unlink, missing_ok=True)
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")

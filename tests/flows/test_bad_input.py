@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.flows.command import complaint, franklin
-from tests.flows.conftest import Up
+from tests.flows.fixtures import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -75,6 +75,11 @@ def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path],
 )
 def test_a_mistake_in_the_words(up: Up, words: list[str], line: str) -> None:
     assert line in complaint(franklin("run", *words, home=up.home))
+
+
+def test_a_prefect_server_that_does_not_answer(up: Up) -> None:
+    done = franklin("run", "flights_delay", home=up.home, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "the Prefect server http://127.0.0.1:9/api can't be reached" in complaint(done)
 
 
 def test_debug_shows_the_traceback(up: Up) -> None:

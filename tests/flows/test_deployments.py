@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from conf.compose import groups
 from flows.up import ROOT
 from tests.flows.command import PREFECT
-from tests.flows.conftest import Up
+from tests.flows.fixtures import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]

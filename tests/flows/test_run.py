@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
-from tests.flows.conftest import Up
+from tests.flows.fixtures import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 SHORT = ("trainer.max_epochs=8", "feed.batch_size=64")
