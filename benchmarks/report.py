@@ -1,7 +1,6 @@
 """What every benchmark prints: the machine, medians with their spread, ratios, and one JSON line."""
 
 import json
-import os
 import platform
 import statistics
 import time
@@ -12,6 +11,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from models.parallel.world import count_cores
+
 
 def machine() -> str:
     """Processor, cores and memory of this machine."""
@@ -21,7 +22,7 @@ def machine() -> str:
     except (FileNotFoundError, StopIteration):
         model = platform.processor()
     memory = psutil.virtual_memory().total / 2**30
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
+    return f"{model}, {count_cores()} cores, {memory:.0f} GiB"
 
 
 def report(name: str, seconds: Mapping[str, Sequence[float]], baseline: str) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from conf.compose import default_home
 from conf.errors import FranklinError
 from flows.tracking import check_reachable
-from models.parallel.world import count_gpus
+from models.parallel.world import count_cores, count_gpus
 from spark_jobs.java import java_home
 
 PACKAGES = ("pyspark", "lightning", "torch", "mlflow", "petastorm", "prefect", "optuna", "pyarrow")
@@ -61,7 +61,7 @@ def _java() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    memory, cores, gpus = psutil.virtual_memory(), len(os.sched_getaffinity(0)), count_gpus()
+    memory, cores, gpus = psutil.virtual_memory(), count_cores(), count_gpus()
     mend = "" if memory.available >= LEAST_MEMORY_BYTES else "Spark and two ranks want 4 GiB: end other programs"
     yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", mend)
     yield Finding("cores", str(cores))

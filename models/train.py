@@ -14,6 +14,7 @@ from models import networks, parallel
 from models.checkpoints import PARTIAL, Checkpoints, check_identity, last_checkpoint
 from models.feeds.arrow import ArrowFeed
 from models.module import Learner
+from models.parallel.world import count_cores
 from models.reporting import Reporter
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
@@ -109,7 +110,7 @@ def make_feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank:
 
 def share_cores(local_ranks: int) -> None:
     """Give this rank its share of the machine's cores."""
-    threads = max(1, len(os.sched_getaffinity(0)) // local_ranks)
+    threads = max(1, count_cores() // local_ranks)
     torch.set_num_threads(threads)
     pa.set_cpu_count(threads)
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 from conf.errors import FranklinError
 from conf.schema import Strategy
@@ -21,18 +22,24 @@ def world_size(strategy: Strategy, batch_size: int) -> int:
         FranklinError: more ranks than GPUs (or CPU cores without any), or a batch that they cannot share equally.
 
     """
-    gpus, cores = count_gpus(), len(os.sched_getaffinity(0))
-    most, device = (gpus, "GPU") if gpus else (cores, "core")
+    gpus, cores = count_gpus(), count_cores()
+    most, have = (gpus, f"{gpus} GPU") if gpus else (max(cores, CPU_RANKS), f"{cores} core")
     ranks = 1 if strategy.name == "single" else strategy.world_size or gpus or CPU_RANKS
     if ranks > most:
-        have = f"{most} {device}" + "s" * (most > 1)
-        raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}; take at most {most}")
+        raise FranklinError(
+            f"strategy.world_size={ranks} asks for more {device}s than this machine has; take at most {most}"
+        )
     if batch_size % ranks:
         nearest = max(1, round(batch_size / ranks)) * ranks
         raise FranklinError(
             f"feed.batch_size={batch_size} cannot be shared equally by {ranks} ranks; take feed.batch_size={nearest}",
         )
     return ranks
+
+
+def count_cores() -> int:
+    """CPU cores that this process may use (Linux), or that the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def count_gpus() -> int:
