@@ -26,9 +26,8 @@ def world_size(strategy: Strategy, batch_size: int) -> int:
     most, have = (gpus, f"{gpus} GPU") if gpus else (max(cores, CPU_RANKS), f"{cores} core")
     ranks = 1 if strategy.name == "single" else strategy.world_size or gpus or CPU_RANKS
     if ranks > most:
-        raise FranklinError(
-            f"strategy.world_size={ranks} asks for more {device}s than this machine has; take at most {most}"
-        )
+        plural = "" if have.startswith("1 ") else "s"
+        raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}{plural}; take at most {most}")
     if batch_size % ranks:
         nearest = max(1, round(batch_size / ranks)) * ranks
         raise FranklinError(
