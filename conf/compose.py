@@ -97,6 +97,10 @@ def complaint(error: ValidationError) -> str:
 
 
 def _absolute(path: str) -> str:
+    if "://" in path:
+        raise FranklinError(
+            f"home={path}: franklin's home is a local folder; data.path and tracking.uri may be far away"
+        )
     return str(Path(path).expanduser().absolute())
 
 
@@ -150,7 +154,9 @@ def _own_table(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not content:
         raise FranklinError(f"{path} holds no keys: it needs at least `path: FILE` and `label: COLUMN`")
     values: dict[str, Any] = {f"data.{key!s}": value for key, value in content.items()}
-    values["experiment"] = values["data.name"] = content.get("name", path.stem)
+    name = values["experiment"] = values["data.name"] = content.get("name", path.stem)
+    if name in groups()["experiment"]:
+        raise FranklinError(f"{path}: '{name}' is an experiment of franklin's own; say another `name:`")
     where = content.get("path")
     if isinstance(where, str) and "://" not in where:
         values["data.path"] = str((path.parent / where).absolute())

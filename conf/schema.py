@@ -12,6 +12,9 @@ StrategyName = Literal["single", "ddp", "fsdp"]
 TunerName = Literal["none", "grid", "random", "tpe"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[
+    str, Field(pattern=r"^\w[\w.-]*$", description="of letters, digits and _.-: it names folders and models")
+]
 
 
 class Strict(BaseModel):
@@ -52,7 +55,7 @@ class HashSplit(Strict):
 class Data(Strict):
     """The dataset: what comes in, which column is the label, what becomes of each column, how rows are split."""
 
-    name: str
+    name: Name
     source: Literal["flights", "table"]
     path: str | None = Field(description="file or folder, any URL of fsspec; null: the data that the package carries")
     label: str
@@ -126,7 +129,7 @@ class Launcher(Strict):
     """What starts the ranks."""
 
     name: Literal["torchrun"]
-    timeout_seconds: Positive = Field(description="a training run that takes longer is ended")
+    timeout_seconds: Positive = Field(description="an engine (Spark job, training, ...) that takes longer is ended")
     retries: Annotated[int, Field(ge=0)] = Field(description="times a crashed training is resumed from its checkpoint")
 
 
@@ -173,7 +176,7 @@ class Tracking(Strict):
 class Settings(Strict):
     """A whole run, as composed from `conf/`, an experiment and overrides."""
 
-    experiment: str
+    experiment: Name
     home: Path = Field(description="folder of feature sets, run folders, logs and the local MLflow store")
     seed: Annotated[int, Field(ge=0)]
     data: Data

@@ -6,6 +6,7 @@ import threading
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from conf.compose import compose, default_home, dump, groups
 from conf.schema import Settings
@@ -35,7 +36,7 @@ def run(
         settings = compose(experiment, overrides or [])
         from flows.local import run_here
 
-        summary = run_here(experiment, settings, overrides or [])
+        summary = run_here(experiment, settings, overrides or [], Console())
         if as_json:
             typer.echo(summary.model_dump_json())
 
@@ -61,9 +62,10 @@ def config(
 @app.command()
 def doctor() -> None:
     """Look at this machine: what is there, what is missing, and how to mend it."""
-    from flows.doctor import examine
+    with errors_for_people(debug=False):
+        from flows.doctor import examine
 
-    raise typer.Exit(examine())
+        raise typer.Exit(examine())
 
 
 @app.command()
@@ -78,9 +80,9 @@ def up(
         from flows.up import servers
 
         ended = threading.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: ended.set())
         with servers(default_home(), prefect_port, mlflow_port, say=lambda line: typer.echo(line, err=True)) as running:
+            for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(name, lambda *_: ended.set())
             typer.echo(f"Prefect  {running.prefect}")
             typer.echo(f"MLflow   {running.mlflow}")
             typer.echo(

@@ -1,12 +1,15 @@
 """Which code ran."""
 
+import shutil
 from pathlib import Path
-
-from git import InvalidGitRepositoryError, NoSuchPathError, Repo
 
 
 def commit(folder: Path) -> str:
-    """The commit of the checkout around `folder`, with `-dirty` if files differ; empty outside a checkout."""
+    """The commit of the checkout around `folder`, with `-dirty` if files differ; empty without a checkout or git."""
+    if shutil.which("git") is None:
+        return ""
+    from git import InvalidGitRepositoryError, NoSuchPathError, Repo  # can't be imported where there is no git
+
     try:
         repository = Repo(folder, search_parent_directories=True)
     except (InvalidGitRepositoryError, NoSuchPathError):

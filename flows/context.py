@@ -8,27 +8,10 @@ from typing import TypeVar
 from conf.exchange import Request
 from conf.schema import Settings, Strict
 from flows.display import Display
-from flows.processes import Finished, Progress, run_engine
+from flows.processes import Cost, Progress, run_engine
 from flows.tracking import Tracker
 
 R = TypeVar("R", bound=Strict)
-
-
-class Cost:
-    """What the engines of one stage took, added up; the peak is the largest."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.seconds = 0.0
-        self.processor_seconds = 0.0
-        self.peak_memory_bytes = 0
-
-    def add(self, finished: Finished[R]) -> R:
-        """Count an engine in; returns its result."""
-        self.seconds += finished.seconds
-        self.processor_seconds += finished.processor_seconds
-        self.peak_memory_bytes = max(self.peak_memory_bytes, finished.peak_memory_bytes)
-        return finished.result
 
 
 class Context:
@@ -48,15 +31,10 @@ class Context:
         try:
             with self.tracker.nested(name, {"stage": name}) as below:
                 stage = Stage(self, cost, below)
-                yield stage
-                below.record(
-                    {
-                        "seconds": cost.seconds,
-                        "processor_seconds": cost.processor_seconds,
-                        "peak_memory_bytes": cost.peak_memory_bytes,
-                    },
-                    tags={"reused": str(name in self.reused).lower()},
-                )
+                try:
+                    yield stage
+                finally:
+                    below.record(vars(cost), tags={"reused": str(name in self.reused).lower()})
         except BaseException:
             self.display.fail()
             raise
@@ -80,7 +58,8 @@ class Stage:
     ) -> R:
         """Run an engine, show its progress (or give it to `watch`), count its cost."""
         timeout = self.context.settings.launcher.timeout_seconds
-        return self.cost.add(run_engine(command, request, result, watch=watch or self.show, timeout_seconds=timeout))
+        watch = watch or self.show
+        return run_engine(command, request, result, watch=watch, cost=self.cost, timeout_seconds=timeout)
 
     def show(self, progress: Progress) -> None:
         """Show the person how far the stage is."""

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import psutil
 from rich.console import Console
 
 from conf.compose import default_home
 from conf.errors import FranklinError
-from flows.tracking import check_reachable
+from flows.reach import check_reachable, is_server
 from models.parallel.world import count_cores, count_gpus
 from spark_jobs.java import java_home
 
@@ -86,7 +85,7 @@ def _servers() -> Iterator[Finding]:
 
 
 def _reach(name: str, uri: str, variable: str) -> Finding:
-    if urlsplit(uri).scheme not in {"http", "https"}:
+    if not is_server(uri):
         return Finding(name, uri)
     try:
         check_reachable(uri, name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conf.errors import FranklinError
+from flows.processes import EngineCrashError
 
 INTERRUPTED = 130
 
@@ -17,13 +18,17 @@ def errors_for_people(*, debug: bool) -> Iterator[None]:
         yield
     except FranklinError as error:
         _end(str(error), debug=debug)
+    except EngineCrashError as error:
+        if debug:
+            raise
+        _end(str(error).splitlines()[0], debug=debug)
     except KeyboardInterrupt:
         _end("interrupted; everything that was started has been ended", debug=debug, status=INTERRUPTED)
     except Exception as error:
         if debug:
             raise
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        _end(f"{text[0]} (--debug shows where)", debug=debug)
+        text = str(error).strip().splitlines() or ["no more is known"]
+        _end(f"{type(error).__name__}: {text[0]} (--debug shows where)", debug=debug)
 
 
 def _end(line: str, *, debug: bool, status: int = 1) -> None:

@@ -1,40 +1,42 @@
 """A run here and now: the same flow as on a server, with a terminal to show it and its noise in a log file."""
 
-import json
+import atexit
 import logging
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from conf.schema import Settings
 from flows.display import Terminal, display
+from flows.reach import check_reachable
+from flows.server import prefect_api, running, variables
 from flows.summary import Summary
 from flows.table import show
-from flows.tracking import check_reachable
-
-UP_FILE = "up.json"
 
 
-def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> Summary:
-    """Run the pipeline in this process, show it on standard error, print its table to standard error's console.
+def run_here(experiment: str, settings: Settings, overrides: Sequence[str], output: Console) -> Summary:
+    """Run the pipeline in this process, show its progress on standard error, and its table on `output`.
 
     Raises:
         FranklinError: a mistake that a person can mend.
 
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(_running_servers(settings.home) | environment(settings.home))
     if "PREFECT_API_URL" in os.environ:
         check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
+    os.environ.update(variables(settings.home))
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a closed terminal cancels the run
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
+    servers = ExitStack()
+    atexit.register(servers.close)  # before Prefect is imported, so after what it still tells the server when all ends
     with terminal.shown():
         terminal.start("start")
+        os.environ["PREFECT_API_URL"] = servers.enter_context(prefect_api(settings.home))
+        # Prefect reads its settings when it is imported.
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         from flows.pipeline import pipeline
@@ -44,25 +46,8 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str]) -> S
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
     summary = Summary.model_validate(answer)
-    show(summary, settings, terminal.console)
+    show(summary, output, settings.tracking.uri or running(settings.home).get("mlflow"))
     return summary
-
-
-def environment(home: Path) -> dict[str, str]:
-    """What has to be set before Prefect is imported; where a person has set it already, that stays.
-
-    Prefect keeps its state in franklin's home and starts a server if none is named; nothing is reported to its makers
-    or MLflow's.
-    """
-    variables = {
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    return variables | {name: os.environ[name] for name in variables if name in os.environ}
 
 
 def log_to(file: Path) -> None:
@@ -81,15 +66,3 @@ def log_to(file: Path) -> None:
 
 def _writes_to_console(handler: logging.Handler) -> bool:
     return isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
-
-
-def _running_servers(home: Path) -> dict[str, str]:
-    """Where the Prefect server of a running `franklin up` listens, unless a person named another."""
-    if "PREFECT_API_URL" in os.environ:
-        return {}
-    try:
-        up = json.loads((home / UP_FILE).read_text(encoding="utf-8"))
-        started = psutil.Process(up["pid"]).create_time()
-    except (FileNotFoundError, psutil.NoSuchProcess):
-        return {}
-    return {"PREFECT_API_URL": up["prefect"]} if started == up["started"] else {}

@@ -49,14 +49,15 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
         EngineCrashError: an engine died, more often than it may be retried; the MLflow run is FAILED.
 
     """
-    ranks = world_size(settings.strategy, settings.feed.batch_size)
     folder = settings.home / "runs" / str(flow_run.id)
     folder.mkdir(parents=True, exist_ok=True)
     with tracked(settings, folder, flow_run.name, _tags(settings)) as tracker:
-        _describe(tracker, settings, ranks)
+        _introduce(tracker, settings)
+        ranks = world_size(settings.strategy, settings.feed.batch_size)
         run = Context(settings, folder, tracker, shown_on)
         feature_set = prepare(run)
         best = tune(run, feature_set)
+        _describe(tracker, best, ranks)
         trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)
         judged = evaluate(run, feature_set, trained, best)
         registered = register(run, feature_set, trained, best)
@@ -76,8 +77,15 @@ def _tags(settings: Settings) -> dict[str, str]:
     }
 
 
+def _introduce(tracker: Tracker, settings: Settings) -> None:
+    """Keep the configuration in MLflow as it was asked for, and the MLflow run's id in Prefect."""
+    tracker.client.log_text(tracker.run_id, dump(settings), "config.yaml")
+    with get_client(sync_client=True) as prefect:
+        prefect.update_flow_run(UUID(str(flow_run.id)), tags=[*flow_run.tags, f"mlflow:{tracker.run_id}"])
+
+
 def _describe(tracker: Tracker, settings: Settings, ranks: int) -> None:
-    """Log the few parameters that people compare by, the whole configuration, and the MLflow run's id in Prefect."""
+    """Log the few parameters that people compare by, as training gets them, those that tuning chose included."""
     chosen = {
         "data": settings.data.name,
         "strategy": settings.strategy.name,
@@ -91,9 +99,7 @@ def _describe(tracker: Tracker, settings: Settings, ranks: int) -> None:
         **_flat("optimizer", settings.optimizer),
     }
     tracker.record(params=chosen)
-    tracker.client.log_text(tracker.run_id, dump(settings), "config.yaml")
-    with get_client(sync_client=True) as prefect:
-        prefect.update_flow_run(UUID(str(flow_run.id)), tags=[*flow_run.tags, f"mlflow:{tracker.run_id}"])
+    tracker.client.log_text(tracker.run_id, dump(settings), "config_trained.yaml")
 
 
 def _flat(group: str, choice: Strict) -> dict[str, object]:

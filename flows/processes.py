@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, TypeVar
 
 from conf.errors import FranklinError
 from conf.exchange import PROGRESS_MARK, Request
@@ -20,6 +19,7 @@ from flows.supervise import USAGE_MARK
 
 R = TypeVar("R", bound=Strict)
 TAIL_LINES = 12
+Process = subprocess.Popen[str]
 
 
 class Progress(Strict):
@@ -39,14 +39,20 @@ class EngineTimeoutError(FranklinError):
     """An engine took longer than it may."""
 
 
-@dataclass(frozen=True)
-class Finished(Generic[R]):
-    """An engine's result and what it cost: wall-clock and processor seconds, peak memory of its processes together."""
+class Cost:
+    """What engines took, added up, wall-clock and processor seconds; the peak memory is the largest of theirs."""
 
-    result: R
-    seconds: float
-    processor_seconds: float
-    peak_memory_bytes: int
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.seconds = 0.0
+        self.processor_seconds = 0.0
+        self.peak_memory_bytes = 0
+
+    def add(self, seconds: float, processor_seconds: float, peak_memory_bytes: int) -> None:
+        """Count an engine in, however it ended."""
+        self.seconds += seconds
+        self.processor_seconds += processor_seconds
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak_memory_bytes)
 
 
 def run_engine(
@@ -55,13 +61,13 @@ def run_engine(
     result: type[R],
     *,
     watch: Callable[[Progress], None],
-    timeout_seconds: float | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Finished[R]:
+    cost: Cost,
+    timeout_seconds: float,
+) -> R:
     """Run an engine in processes of its own, hand over its request, and read its answer.
 
     The request is written beside its answer, as is the log, which gets all that the engine prints. Whatever ends this
-    call, an exception or a signal included, nothing that the engine started is left alive.
+    call, an exception or a signal included, nothing that the engine started is left alive and `cost` has counted it.
 
     Raises:
         FranklinError: the engine's own, for a person.
@@ -74,15 +80,17 @@ def run_engine(
     request.answer.unlink(missing_ok=True)
     request_file, log_file = folder / f"{stem}.request.json", folder / f"{stem}.log"
     request_file.write_text(request.model_dump_json(indent=2), encoding="utf-8")
+    usage: dict[str, Any] = {"exit": "unknown", "processor_seconds": 0.0, "peak_memory_bytes": 0}
     started = time.monotonic()
-    full_command = [*command, str(request_file)]
-    with log_file.open("a", encoding="utf-8") as log, supervised(full_command, log, environment) as engine:
-        alarm = threading.Timer(timeout_seconds or threading.TIMEOUT_MAX, abandon, [engine])
-        alarm.daemon = True
+    with log_file.open("a", encoding="utf-8") as log, supervised([*command, str(request_file)], log) as engine:
+        alarm = threading.Timer(timeout_seconds, abandon, [engine])
         alarm.start()
-        usage = _follow(engine.stdout or (), log, watch)
-        overdue = not alarm.is_alive()
-        alarm.cancel()
+        try:
+            usage |= _follow(engine.stdout or (), log, watch)
+            overdue = alarm.finished.is_set()
+        finally:
+            alarm.cancel()
+            cost.add(time.monotonic() - started, usage["processor_seconds"], usage["peak_memory_bytes"])
     if overdue:
         raise EngineTimeoutError(f"{stem} took longer than {timeout_seconds} seconds and was ended; log: {log_file}")
     answer = _read_answer(request.answer)
@@ -90,12 +98,7 @@ def run_engine(
         raise FranklinError(answer["error"])
     if "result" not in answer:
         raise EngineCrashError(f"{stem} ended with exit status {usage['exit']}; log: {log_file}\n{_tail(log_file)}")
-    return Finished(
-        result.model_validate(answer["result"]),
-        time.monotonic() - started,
-        usage["processor_seconds"],
-        usage["peak_memory_bytes"],
-    )
+    return result.model_validate(answer["result"])
 
 
 @contextmanager
@@ -104,7 +107,7 @@ def supervised(
     log: IO[str],
     environment: Mapping[str, str] | None = None,
     output: int | IO[str] = subprocess.PIPE,
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Process]:
     """Start a command under `flows.supervise`; on leaving, it and all that it started are gone.
 
     Closing the standard input of the process that is given ends it earlier.
@@ -129,7 +132,7 @@ def supervised(
             guard.wait()  # Popen's own exit does not, after Ctrl-C
 
 
-def abandon(guard: "subprocess.Popen[str]") -> None:
+def abandon(guard: Process) -> None:
     """Let go of a guarded process, which ends it and all below it."""
     if guard.stdin is not None:
         guard.stdin.close()
@@ -137,7 +140,7 @@ def abandon(guard: "subprocess.Popen[str]") -> None:
 
 def _follow(output: Iterable[str], log: IO[str], watch: Callable[[Progress], None]) -> dict[str, Any]:
     """Pass progress on and the rest to the log until the engine ends; what it cost."""
-    usage: dict[str, Any] = {"exit": "unknown", "processor_seconds": 0.0, "peak_memory_bytes": 0}
+    usage: dict[str, Any] = {}
     for line in output:
         if line.startswith(PROGRESS_MARK):
             watch(Progress.model_validate_json(line.removeprefix(PROGRESS_MARK)))

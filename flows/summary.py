@@ -10,6 +10,7 @@ class Summary(Strict):
     """What came of one run."""
 
     run_id: str
+    run_folder: str
     experiment: str
     strategy: str
     world_size: int
@@ -34,6 +35,7 @@ def summarise(
     lost = {"quarantined": sum(manifest.quarantined.values()), "set_aside": sum(manifest.set_aside.values())}
     return Summary(
         run_id=run.tracker.run_id,
+        run_folder=str(run.folder),
         experiment=run.settings.experiment,
         strategy=run.settings.strategy.name,
         world_size=world_size,

@@ -1,8 +1,8 @@
 """A small guard between a flow and one engine: `python -m flows.supervise COMMAND ...`.
 
-It starts the command, adds up the memory of everything below it, and ends all of that when the command ends or when
-its own standard input closes, which is what happens when the flow dies, however it dies. On Linux it adopts orphans
-(`prctl(2)`, PR_SET_CHILD_SUBREAPER), so that ranks that torchrun put into sessions of their own don't escape either.
+It starts the command, adds up the memory of everything below it, and ends all of that when the command ends, on
+SIGTERM, or when its own standard input closes, which is what happens when the flow dies, however it dies. On Linux it
+adopts orphans (`prctl(2)`, PR_SET_CHILD_SUBREAPER): torchrun's ranks, in sessions of their own, don't escape either.
 Its last line of standard output is `USAGE_MARK` and a JSON object: exit status, peak memory, processor-seconds.
 """
 
@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -32,12 +33,14 @@ def supervise(command: list[str]) -> int:
 
     """
     adopt_orphans()
+    abandoned = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: abandoned.set())
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     status: int | None = None
     peak_bytes = 0
-    abandoned = False
-    while status is None and not abandoned:
-        abandoned = bool(select.select([sys.stdin], [], [], SAMPLE_SECONDS)[0])
+    while status is None and not abandoned.is_set():
+        if select.select([sys.stdin], [], [], SAMPLE_SECONDS)[0]:
+            abandoned.set()
         peak_bytes = max(peak_bytes, memory_bytes())
         status = reap(child.pid)
     end_descendants()

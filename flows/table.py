@@ -3,26 +3,34 @@
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from conf.schema import Settings
 from flows.summary import Summary
 
 
-def show(summary: Summary, settings: Settings, console: Console) -> None:
-    """Print the metrics beside the baseline, what each stage took, and where to look."""
+def show(summary: Summary, console: Console, mlflow: str | None) -> None:
+    """Print the metrics beside the baseline, what each stage took, and where to look (`mlflow`: a server's address)."""
     rows = summary.rows
     console.print()
     console.print(
-        f"[bold]{summary.experiment}[/bold]  {summary.strategy} over {summary.world_size} "
+        f"{summary.experiment}: {summary.strategy} over {summary.world_size} "
         f"rank{'s' * (summary.world_size > 1)}; {rows['train']:,} train, {rows['validation']:,} validation and "
         f"{rows['test']:,} test rows; {rows['set_aside']:,} set aside, {rows['quarantined']:,} quarantined",
         highlight=False,
+        markup=False,
+        style="bold",
     )
     console.print(_metrics(summary))
     console.print(_stages(summary))
-    console.print(f"[bold]model[/bold]  {summary.model_uri}, {summary.alias}: {summary.decision}", highlight=False)
-    console.print(f"[bold]look[/bold]   `franklin up`, then the MLflow run {summary.run_id}", highlight=False)
-    console.print(f"[bold]logs[/bold]   {settings.home / 'runs'}", highlight=False, soft_wrap=True)
+    where = (
+        f"{mlflow}/#/runs/{summary.run_id}" if mlflow else f"run {summary.run_id}; `franklin up` starts the MLflow UI"
+    )
+    for name, text in (
+        ("model", f"{summary.model_uri}, {summary.alias}: {summary.decision}"),
+        ("look", where),
+        ("logs", summary.run_folder),
+    ):
+        console.print(Text(f"{name:<6} {text}", style="default"), soft_wrap=True)
 
 
 def _metrics(summary: Summary) -> Table:

@@ -1,11 +1,10 @@
 """MLflow seen from the flow: runs are opened here and closed as FINISHED, FAILED or KILLED, whatever happens."""
 
+import json
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
@@ -16,8 +15,7 @@ from conf.errors import FranklinError
 from conf.exchange import Track
 from conf.manifest import Manifest
 from conf.schema import Settings
-
-REACH_SECONDS = 5.0
+from flows.reach import check_reachable, is_server
 
 
 class Tracker:
@@ -49,9 +47,17 @@ class Tracker:
 
     def record_input(self, manifest: Manifest, folder: str) -> None:
         """Log the feature set as the run's dataset."""
-        schema = {column.name: column.kind for column in manifest.columns} | {manifest.label.name: manifest.task}
-        rows = {name: split.rows for name, split in manifest.splits.items()}
-        dataset = Dataset(manifest.name, manifest.fingerprint[:12], "local", folder, str(schema), str({"rows": rows}))
+        types = {"numeric": "double", "categorical": "string"}
+        columns = [{"type": types[column.kind], "name": column.name, "required": False} for column in manifest.columns]
+        rows: dict[str, int] = {f"{name}_rows": split.rows for name, split in manifest.splits.items()}
+        dataset = Dataset(
+            name=manifest.name,
+            digest=manifest.fingerprint[:12],
+            source_type="local",
+            source=json.dumps({"uri": folder}),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps(rows),
+        )
         inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
         self.client.log_inputs(self.run_id, inputs)
 
@@ -90,7 +96,7 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
     check_reachable(uri)
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(uri)
-    experiment_id = _experiment(client, settings.experiment, None if _is_server(uri) else settings.home / "mlartifacts")
+    experiment_id = _experiment(client, settings.experiment, None if is_server(uri) else settings.home / "mlartifacts")
     memory = folder / "mlflow_run_id"
     if memory.exists():
         run_id = memory.read_text(encoding="utf-8")
@@ -101,30 +107,6 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
     tracker = Tracker(client, uri, experiment_id, run_id)
     with tracker.closing():
         yield tracker
-
-
-LOCAL_STORE = "unset MLFLOW_TRACKING_URI and tracking.uri to use the local store"
-
-
-def check_reachable(uri: str, name: str = "MLflow", without: str = LOCAL_STORE) -> None:
-    """Ask a server for its health, so that a wrong address costs seconds and not minutes of retries.
-
-    Raises:
-        FranklinError: nothing healthy answers there.
-
-    """
-    if not _is_server(uri):
-        return
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS):  # noqa: S310 - http(s) only
-            return
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise FranklinError(f"the {name} server {uri} can't be reached ({reason}): start it, or {without}") from None
-
-
-def _is_server(uri: str) -> bool:
-    return urlsplit(uri).scheme in {"http", "https"}
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:

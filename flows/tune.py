@@ -24,7 +24,6 @@ def tune(run: Context, feature_set: str) -> Settings:
             study.tell(trial.number, _objective(stage, feature_set, settings, trial, study.size))
         best = study.best()
         stage.tracker.record({"best_validation_loss": best.objective or 0.0}, params=best.values)
-        run.tracker.record(params={f"tuned.{key}": value for key, value in best.values.items()})
         stage.note = f"{len(study.trials)} trials, best {_text(best)}, validation loss {best.objective:.4f}"
     return replace(settings, dict(best.values))
 

@@ -1,28 +1,18 @@
 """`franklin up`: the Prefect server, the MLflow UI and a worker on this machine."""
 
-import json
-import os
 import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from urllib.error import URLError
-
-import psutil
 
 from conf.errors import FranklinError
-from flows.local import UP_FILE, environment
-from flows.processes import abandon, supervised
+from flows.processes import Process, supervised
+from flows.server import HOST, announce, prefect_server, variables, wait
 
-HOST = "127.0.0.1"
 POOL = "franklin"
-START_SECONDS = 120.0
 CHECK_SECONDS = 1.0
 ROOT = Path(__file__).parent.parent
 
@@ -33,7 +23,7 @@ class Servers:
 
     prefect: str
     mlflow: str
-    processes: "dict[str, subprocess.Popen[str]]"
+    processes: dict[str, Process]
 
     def wait(self, ended: Event) -> None:
         """Return once `ended` is set.
@@ -59,8 +49,8 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
-    variables = {
-        **environment(home),
+    environment = {
+        **variables(home),
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FRANKLIN_HOME": str(home),
@@ -69,54 +59,48 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        processes: dict[str, subprocess.Popen[str]] = {}
+        processes: dict[str, Process] = {}
 
-        def start(name: str, *arguments: str) -> "subprocess.Popen[str]":
+        def start(name: str, *arguments: str) -> Process:
             log = stack.enter_context((logs / f"{name}.log").open("a", encoding="utf-8"))
             command = [sys.executable, "-m", *arguments]
-            processes[name] = stack.enter_context(supervised(command, log, variables, output=log))
+            processes[name] = stack.enter_context(supervised(command, log, environment, output=log))
             return processes[name]
 
         say("starting the Prefect server and the MLflow UI ...")
-        server = start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(prefect_port))
+        server = stack.enter_context(prefect_server(home, prefect_port, environment))
+        processes["prefect-server"] = server
         store = f"sqlite:///{home / 'mlflow.db'}"
         ui = start(
             "mlflow", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1",
             "--backend-store-uri", store, "--default-artifact-root", (home / "mlartifacts").as_uri(),
         )  # fmt: skip
-        _wait(f"{prefect}/api/health", server, logs / "prefect-server.log")
-        _wait(f"{mlflow}/health", ui, logs / "mlflow.log")
+        wait(f"{prefect}/api/health", server, logs / "prefect-server.log")
+        wait(f"{mlflow}/health", ui, logs / "mlflow.log")
         say("registering the deployments ...")
-        register(variables)
+        register(environment, logs / "deploy.log")
+        # The worker goes first when all ends, so that its flow runs can still tell the server.
         start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up")
-        up_file = home / UP_FILE
-        myself = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-        up_file.write_text(json.dumps({**myself, "prefect": f"{prefect}/api", "mlflow": mlflow}), encoding="utf-8")
-        stack.callback(up_file.unlink, missing_ok=True)
+        stack.callback(announce(home, f"{prefect}/api", mlflow).unlink, missing_ok=True)
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")
-        for process in processes.values():
-            abandon(process)
 
 
-def register(variables: dict[str, str]) -> None:
+def register(environment: Mapping[str, str], log_file: Path) -> None:
     """Create the work pool and register every deployment of prefect.yaml.
 
     Raises:
-        FranklinError: Prefect refused; its own last line is shown.
+        FranklinError: Prefect refused.
 
     """
     for arguments in (
         ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        ["--no-prompt", "deploy", "--all"],
+        ["--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")],
     ):
         command = [sys.executable, "-m", "prefect", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise FranklinError(f"`prefect {' '.join(arguments)}` failed: {' '.join(last)}")
+        with log_file.open("a", encoding="utf-8") as log, supervised(command, log, environment, output=log) as process:
+            if process.wait():
+                raise FranklinError(f"`prefect {' '.join(arguments)}` failed; its log: {log_file}")
 
 
 def _check_free(option: str, port: int) -> None:
@@ -126,14 +110,3 @@ def _check_free(option: str, port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise FranklinError(f"port {port} is taken ({error.strerror}): choose another with {option}") from None
-
-
-def _wait(url: str, server: "subprocess.Popen[str]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise FranklinError(f"{url} does not answer; its log: {log}")

@@ -43,7 +43,8 @@ class Reporter(Callback):
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + SECONDS_BETWEEN
-            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            rows = self._rows * trainer.global_step // trainer.num_training_batches
+            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, {rows:,} rows"
             progress(trainer.global_step, self._total_steps, "steps", epoch + self._note)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's

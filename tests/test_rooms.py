@@ -12,7 +12,12 @@ MAY_IMPORT = {
     "spark_jobs": {"conf"},
     "flows": {"conf", "models", "spark_jobs"},
 }
-NEVER = {"flows": {"torch", "lightning", "pyspark"}, "spark_jobs": {"torch", "prefect"}, "models": {"prefect"}}
+NEVER = {
+    "conf": {"lightning", "mlflow", "prefect", "pyspark", "torch"},
+    "flows": {"lightning", "pandas", "pyspark", "torch"},
+    "models": {"prefect", "pyspark"},
+    "spark_jobs": {"lightning", "prefect", "torch"},
+}
 MODULES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
 
 

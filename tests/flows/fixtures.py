@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from mlflow import MlflowClient
 from sklearn.datasets import load_breast_cancer
@@ -49,12 +50,17 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     command = [*FRANKLIN, "up", "--prefect-port", ports[0], "--mlflow-port", ports[1]]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    printed = [process.stdout.readline().split()[-1] for _ in range(2)]
-    assert printed == [f"http://127.0.0.1:{port}" for port in ports]
-    yield Up(home, *printed)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    process.stdout.close()
+    try:
+        printed = [process.stdout.readline().split()[-1] for _ in range(2)]
+        assert printed == [f"http://127.0.0.1:{port}" for port in ports]
+        yield Up(home, *printed)
+    finally:
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        status = process.wait(60)
+        process.stdout.close()
+    assert status == 0
+    assert psutil.wait_procs(below, timeout=1)[1] == []
 
 
 @pytest.fixture(scope="session")

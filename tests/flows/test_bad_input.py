@@ -57,7 +57,15 @@ def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path],
     experiment = up.client.get_experiment_by_name(mistake.__name__)
     runs = up.client.search_runs([experiment.experiment_id])
     assert {run.info.status for run in runs} == {"FAILED"}
-    assert not list((up.home / "feature_sets").glob(f"{mistake.__name__}*"))
+    left = [file.name for file in (up.home / "feature_sets").iterdir() if mistake.__name__ in file.name]
+    assert [name for name in left if not name.endswith(".lock")] == []
+
+
+def test_more_ranks_than_the_machine_can_hold(up: Up, breast: Path) -> None:
+    done = franklin("run", breast, "strategy=ddp", "strategy.world_size=512", "feed.batch_size=512", home=up.home)
+    assert "strategy.world_size=512: this machine has" in complaint(done)
+    newest = up.client.search_runs([up.client.get_experiment_by_name("breast").experiment_id], max_results=1)[0]
+    assert newest.info.status == "FAILED"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,6 @@ def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path],
             ["flights_delay", "trainer.max_epoch=3"],
             "unknown key 'trainer.max_epoch': did you mean 'trainer.max_epochs'?",
         ),
-        (["flights_delay", "strategy=ddp", "strategy.world_size=512"], "strategy.world_size=512: this machine has"),
         (["flights_delay", "tracking.uri=http://127.0.0.1:9"], "the MLflow server http://127.0.0.1:9 can't be reached"),
     ],
 )

@@ -11,16 +11,18 @@ import psutil
 import pytest
 
 from conf.errors import FranklinError
-from flows.processes import EngineCrashError, EngineTimeoutError, Finished, Progress, run_engine
+from flows.processes import Cost, EngineCrashError, EngineTimeoutError, Progress, run_engine
 from tests.flows.engines import Done, Order
 
 ENGINE = [sys.executable, "-m", "tests.flows.engines"]
 
 
-def call(folder: Path, deed: str, *, seen: list[Progress] | None = None, timeout: float = 60) -> Finished[Done]:
+def call(
+    folder: Path, deed: str, *, seen: list[Progress] | None = None, cost: Cost | None = None, timeout: float = 60
+) -> Done:
     order = Order(answer=folder / "answer.json", deed=deed)
     watch = (seen if seen is not None else []).append
-    return run_engine(ENGINE, order, Done, watch=watch, timeout_seconds=timeout)
+    return run_engine(ENGINE, order, Done, watch=watch, cost=cost or Cost(), timeout_seconds=timeout)
 
 
 def gone(pid: int, within_seconds: float = 12) -> bool:
@@ -34,16 +36,25 @@ def gone(pid: int, within_seconds: float = 12) -> bool:
 
 def test_result_progress_and_log(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    finished = call(tmp_path, "answer", seen=seen)
-    assert finished.result.pid != os.getpid()
+    cost = Cost()
+    assert call(tmp_path, "answer", seen=seen, cost=cost).pid != os.getpid()
     assert seen == [Progress(done=1, total=2, unit="steps", note="half")]
     assert "a line for the log" in (tmp_path / "answer.log").read_text()
-    assert finished.seconds > 0
-    assert finished.processor_seconds > 0
+    assert cost.seconds > 0
+    assert cost.processor_seconds > 0
 
 
 def test_peak_memory_counts_the_engine(tmp_path: Path) -> None:
-    assert call(tmp_path, "eat").peak_memory_bytes > 200_000_000
+    cost = Cost()
+    call(tmp_path, "eat", cost=cost)
+    assert cost.peak_memory_bytes > 200_000_000
+
+
+def test_a_crashed_engine_is_counted_too(tmp_path: Path) -> None:
+    cost = Cost()
+    with pytest.raises(EngineCrashError):
+        call(tmp_path, "crash", cost=cost)
+    assert cost.processor_seconds > 0
 
 
 def test_a_mistake_arrives_as_its_one_line(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import mlflow
 import pandas as pd
 import psutil
 import pytest
+from mlflow.entities import Run
 
 from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
 from tests.flows.fixtures import Up
@@ -45,12 +46,15 @@ def test_mlflow_has_what_the_summary_promised(up: Up, first: dict) -> None:  # t
     assert {"learning_rate", "batch_size", "hidden", "world_size", "seed"} <= run.data.params.keys()
     assert all(len(value) < 100 for value in run.data.params.values())
     assert len(run.data.params) < 25
-    assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["breast"]
+    (logged,) = [each.dataset for each in run.inputs.dataset_inputs]
+    assert logged.name == "breast"
+    assert len(json.loads(logged.schema)["mlflow_colspec"]) == 30
+    assert Path(json.loads(logged.source)["uri"]).is_dir()
     figures = [file.path for file in up.client.list_artifacts(first["run_id"], "figures")]
     assert len(figures) >= 3
-    children = up.client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{first['run_id']}'")
-    assert {child.data.tags["stage"] for child in children} == {"prepare", "train", "evaluate", "register"}
-    for child in children:
+    below = children(up, first["run_id"])
+    assert {child.data.tags["stage"] for child in below} == {"prepare", "train", "evaluate", "register"}
+    for child in below:
         assert child.data.metrics["seconds"] > 0
         assert child.data.metrics["peak_memory_bytes"] > 0
     assert len(up.client.get_metric_history(first["run_id"], "validation_loss")) == 8
@@ -85,21 +89,28 @@ def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(up: Up, first: 
         assert interval["low"] <= second["metrics"]["test"][name]["value"] <= interval["high"]
 
 
-@pytest.mark.parametrize("tuner", ["grid", "tpe"])
+@pytest.mark.parametrize("tuner", ["grid", "random", "tpe"])
 def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, tuner: str) -> None:
     space = "tuner.space={optimizer.learning_rate: {choices: [0.000001, 0.01]}}"
     words = [f"tuner={tuner}", "tuner.trials=2", "tuner.max_epochs=2", space]
     done = summary(franklin("run", breast, *SHORT, *words, "--json", home=up.home))
+    below = children(up, done["run_id"])
+    (tune,) = [child for child in below if child.data.tags["stage"] == "tune"]
+    trials = children(up, tune.info.run_id)
+    assert {trial.data.tags["mlflow.runName"] for trial in trials} == {"trial-0", "trial-1"}
+    best = min(trials, key=lambda trial: trial.data.metrics["validation_loss_best"])
     run = up.client.get_run(done["run_id"])
-    below = {
-        tags["mlflow.runName"]: tags
-        for tags in (child.data.tags for child in up.client.search_runs([run.info.experiment_id], max_results=1000))
-        if "mlflow.parentRunId" in tags
-    }
-    assert {"tune", "trial-0", "trial-1"} <= below.keys()
-    if tuner == "grid":
-        assert run.data.params["tuned.optimizer.learning_rate"] == "0.01"
-    assert "tune" in done["seconds"]
+    trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())
+    chosen = float(best.data.params["optimizer.learning_rate"])
+    assert trained["optimizer"]["learning_rate"] == float(run.data.params["learning_rate"]) == chosen
+    assert trained["trainer"]["max_epochs"] == 8
+    assert done["seconds"]["tune"] > 0
+
+
+def children(up: Up, run_id: str) -> list[Run]:
+    """The MLflow runs right below one."""
+    experiment = up.client.get_run(run_id).info.experiment_id
+    return list(up.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'"))
 
 
 def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> None:
