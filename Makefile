@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lock setup format
+.PHONY: check demo format lock setup soak test
 setup:
 	@scripts/setup.sh $(PYTHON)
 
@@ -10,6 +10,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest
+
+soak: setup
+	@$(BIN)/pytest -m soak
 
 check: setup
 	@$(BIN)/ruff format --check .

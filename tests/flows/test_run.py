@@ -89,7 +89,7 @@ def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(up: Up, first: 
         assert interval["low"] <= second["metrics"]["test"][name]["value"] <= interval["high"]
 
 
-@pytest.mark.parametrize("tuner", ["grid", "random", "tpe"])
+@pytest.mark.parametrize("tuner", ["grid", *(pytest.param(name, marks=pytest.mark.soak) for name in ("random", "tpe"))])
 def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, tuner: str) -> None:
     space = "tuner.space={optimizer.learning_rate: {choices: [0.000001, 0.01]}}"
     words = [f"tuner={tuner}", "tuner.trials=2", "tuner.max_epochs=2", space]

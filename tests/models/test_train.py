@@ -131,7 +131,9 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
     assert float(loss) < 0.7 * float(trivial)
 
 
-@pytest.mark.parametrize(("name", "ranks"), RANKS.items())
+@pytest.mark.parametrize(
+    ("name", "ranks"), [("single", 1), ("ddp", 2), pytest.param("fsdp", 2, marks=pytest.mark.soak)]
+)
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     name: StrategyName, ranks: int, feature_set: Path, tmp_path: Path
 ) -> None:
