@@ -1,6 +1,7 @@
 """The one place that writes: a feature set is there whole, or not at all."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -115,8 +116,31 @@ def _turn(draft: Draft) -> Iterator[None]:
     with ExitStack() as stack:
         if isinstance(draft.system, fsspec.implementations.local.LocalFileSystem):
             Path(draft.parent).mkdir(parents=True, exist_ok=True)
-            fcntl.flock(stack.enter_context(Path(f"{draft.hidden}.lock").open("w")), fcntl.LOCK_EX)
+            stack.enter_context(_locked(Path(f"{draft.hidden}.lock")))
         yield
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` and remove it on release."""
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(file.fileno(), path):
+                continue  # who held it before has removed it meanwhile: this is the lock of nothing
+            try:
+                yield
+            finally:
+                # While it is held, so that nobody's new file of that name is removed.
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
