@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from conf.errors import FranklinError
 from conf.exchange import PrepareRequest, PrepareResult, serve
 from conf.manifest import SPLITS, Column, Label, Manifest, Split
 from spark_jobs.dataset import ROW, column
 from spark_jobs.encoding import encode, fit
-from spark_jobs.fingerprint import inputs
+from spark_jobs.fingerprint import fingerprint, inputs
 from spark_jobs.flights import flights
 from spark_jobs.reading import naming_damage
 from spark_jobs.session import session
@@ -41,7 +42,12 @@ def prepare(request: PrepareRequest) -> PrepareResult:
 
 @naming_damage()
 def build(spark: SparkSession, request: PrepareRequest, draft: Draft) -> Manifest:
-    """Read, split, fit on train, write, and describe what was written."""
+    """Read, split, fit on train, write, and describe what was written.
+
+    Raises:
+        FranklinError: The dataset or its configuration is at fault, or its files are no longer those of the request.
+
+    """
     data = request.data
     identity = inputs(data)
     dataset = SOURCES[data.source](spark, data)
@@ -69,6 +75,9 @@ def build(spark: SparkSession, request: PrepareRequest, draft: Draft) -> Manifes
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     account(manifest)
+    # Last, when Spark reads no more: the fingerprint was taken before the first byte was read.
+    if fingerprint(data) != request.fingerprint:
+        raise FranklinError("the input changed while it was read; run again")
     return manifest
 
 

@@ -13,6 +13,7 @@ from conf import schema
 from conf.exchange import PrepareRequest
 from conf.manifest import Manifest
 from conf.schema import Data
+from spark_jobs.fingerprint import fingerprint
 from spark_jobs.prepare import build
 from spark_jobs.session import session
 from spark_jobs.writing import drafting
@@ -32,6 +33,12 @@ def flights_data(path: object, label: str = "late", **changes: Any) -> Data:
 def table_data(path: object, label: str = "y", **changes: Any) -> Data:
     fields = {"name": "mine", "source": "table", "path": str(path), "label": label, "task": None, "columns": {}}
     return Data.model_validate(fields | {"ignore": [], "rare_below": 1, "split": BY_HASH} | changes)
+
+
+def prepare_request(folder: Path, data: Data) -> PrepareRequest:
+    """Ask for a feature set of the inputs as they are now; the answer goes beside it."""
+    answer, identity = folder.with_name("answer"), fingerprint(data)
+    return PrepareRequest(answer=answer, data=data, spark=SPARK, folder=str(folder), fingerprint=identity)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +67,7 @@ def prepare(spark: SparkSession, tmp_path: Path) -> Prepare:
 
     def make(data: Data, name: str = "made") -> tuple[Manifest, Path]:
         folder = tmp_path / name
-        request = PrepareRequest(answer=tmp_path / "a", data=data, spark=SPARK, folder=str(folder), fingerprint="f")
+        request = prepare_request(folder, data)
         with drafting(str(folder)) as draft:
             manifest = build(spark, request, draft)
             draft.publish(manifest)
@@ -77,7 +84,7 @@ def flights_set(
     """A feature set of the sampled flights, for tests that only look."""
     folder = tmp_path_factory.mktemp("sets") / "flights"
     data = flights_data(flights_folder)
-    request = PrepareRequest(answer=folder, data=data, spark=SPARK, folder=str(folder), fingerprint="f")
+    request = prepare_request(folder, data)
     with drafting(str(folder)) as draft:
         manifest = build(spark, request, draft)
         draft.publish(manifest)

@@ -1,6 +1,7 @@
 """The job as the process it is: a feature set whole or not at all, and the same one whatever Spark's partitions."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from conf.errors import FranklinError
 from conf.exchange import PrepareRequest
 from conf.manifest import SPLITS, Manifest, Numeric, read_manifest
 from conf.schema import Data
-from tests.spark_jobs.conftest import SPARK, Prepare, flights_data, table_data
+from spark_jobs.fingerprint import fingerprint
+from spark_jobs.prepare import build
+from spark_jobs.writing import drafting
+from tests.spark_jobs.conftest import SPARK, Prepare, flights_data, prepare_request, table_data
 
 pytestmark = pytest.mark.spark
 ENGINE = [sys.executable, "-m", "spark_jobs.prepare"]
@@ -22,7 +27,8 @@ ON_TMPFS = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && "$@"; status=$?; ls
 
 def ask(folder: Path, data: Data, work: Path) -> Path:
     """Write a request; returns its path."""
-    request = PrepareRequest(answer=work / "answer", data=data, spark=SPARK, folder=str(folder), fingerprint="f")
+    identity = fingerprint(data) if data.path and Path(data.path).exists() else "of nothing"
+    request = PrepareRequest(answer=work / "answer", data=data, spark=SPARK, folder=str(folder), fingerprint=identity)
     file = work / "request.json"
     file.write_text(request.model_dump_json())
     return file
@@ -72,7 +78,7 @@ def test_a_second_run_finds_the_feature_set_and_starts_no_spark(tmp_path: Path) 
     (folder.parent / ".one.draft").mkdir(parents=True)  # as a killed run leaves it
     subprocess.run([*ENGINE, request], check=True, capture_output=True)
     assert told(tmp_path) == {"result": {"folder": str(folder)}}
-    assert sorted(p.name for p in folder.parent.iterdir()) == [".one.draft.lock", "one"]
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["one"]
     again = subprocess.run([*ENGINE, request], check=True, capture_output=True, env={"PATH": "/nowhere"})
     assert again.stderr == b""
 
@@ -84,6 +90,16 @@ def test_a_mistake_is_one_line_in_the_answer(tmp_path: Path) -> None:
     assert "gone.csv does not exist" in str(told(tmp_path)["error"])
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "set").exists()
+
+
+def test_an_input_that_changed_is_refused_and_nothing_is_left(spark: SparkSession, tmp_path: Path) -> None:
+    csv, sets = tmp_path / "p.csv", tmp_path / "sets"
+    csv.write_text("x,y\n" + "".join(f"{i * 7 % 50},{i % 2}\n" for i in range(200)))
+    request = prepare_request(sets / "one", table_data(csv))
+    os.utime(csv, (1, 1))
+    with pytest.raises(FranklinError, match="the input changed while it was read"), drafting(request.folder) as draft:
+        build(spark, request, draft)
+    assert list(sets.iterdir()) == []
 
 
 def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path, flights_folder: Path) -> None:
@@ -98,4 +114,4 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path, flights_folder
     done = subprocess.run([*private, script, disk, disk, *ENGINE, request], check=False, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert f"the disk of {disk} is full" in str(told(tmp_path)["error"])
-    assert set(done.stdout.split()) == {"ballast", ".set.draft.lock"}
+    assert set(done.stdout.split()) == {"ballast"}
