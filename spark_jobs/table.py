@@ -28,7 +28,8 @@ from spark_jobs.reading import UNREADABLE, read_csv, read_parquet
 NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 # A column of strings with more distinct values than this share of its rows tells rows apart and nothing else.
 DISTINCT_SHARE = 0.9
-MOST_CLASSES, MOST_INTEGER_CLASSES = 100, 20
+# Labels have at most so many classes; integers with more than the second are taken for amounts unless said otherwise.
+MOST_CLASSES, MOST_INTEGER_CLASSES = 200, 20
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,14 @@ def infer_task(data: Data, profile: Profile) -> tuple[Task, str]:
         raise FranklinError(f"label '{label}' is the same in every row, so there is nothing to learn; choose another")
     if data.task == "regression" and not numeric:
         raise FranklinError(f"label '{label}' has values that are no numbers; say data.task=multiclass")
-    integers = profile.integers == profile.values
-    few = profile.distinct <= (MOST_INTEGER_CLASSES if numeric and integers else 0 if numeric else MOST_CLASSES)
+    few = not numeric or (profile.integers == profile.values and profile.distinct <= MOST_INTEGER_CLASSES)
     task = data.task or ("binary" if profile.distinct == 2 else "multiclass" if few else "regression")  # noqa: PLR2004
-    if (task != "regression" and profile.distinct > 2 * MOST_CLASSES) or (task == "regression" and not numeric):
+    if task != "regression" and profile.distinct > MOST_CLASSES:
+        # Only numbers have the first way out.
+        regression = "say data.task=regression, or " if numeric else ""
         raise FranklinError(
-            f"label '{label}' has about {profile.distinct} classes, more than {MOST_CLASSES}; choose another"
+            f"label '{label}' has about {profile.distinct} classes, more than {MOST_CLASSES}; "
+            f"{regression}choose another data.label and leave this column out: data.ignore=[{label}]"
         )
     return task, task
 
