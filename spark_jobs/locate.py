@@ -12,6 +12,8 @@ from conf.schema import Data
 
 FLIGHTS_TABLES = ("flights", "weather", "planes", "airports", "airlines")
 SUFFIXES = ("csv", "parquet")
+# Spark passes over files whose names start so.
+HIDDEN = (".", "_")
 
 
 def files(data: Data) -> list[str]:
@@ -33,16 +35,24 @@ def flights_files(folder: str | None) -> dict[str, str]:
 
 
 def table_files(path: str | None) -> list[str]:
-    """Return the file at `path`, or the CSV or Parquet files of the folder there."""
+    """Return the file at `path`, or the CSV or Parquet files of the folder there.
+
+    Raises:
+        FranklinError: There is nothing, a folder is empty or mixed, or Spark would pass over the file for its name.
+
+    """
     if path is None:
         raise FranklinError("source=table has no file of its own: say data.path=FILE")
     system, _ = fsspec.core.url_to_fs(path)
     if _existing(system, path)["type"] == "file":
+        name = Path(path).name
+        if name.startswith(HIDDEN):
+            raise FranklinError(f"{path}: Spark skips files whose name starts with '{name[0]}'; rename it")
         return [path]
     found = [
         system.unstrip_protocol(file) if "://" in path else file
         for file in sorted(system.find(path))
-        if file.endswith(SUFFIXES) and not Path(file).name.startswith((".", "_"))
+        if file.endswith(SUFFIXES) and not Path(file).name.startswith(HIDDEN)
     ]
     if len({file.rsplit(".", 1)[-1] for file in found}) != 1:
         raise FranklinError(f"{path} must hold either *.csv or *.parquet files; name one file, or another folder")

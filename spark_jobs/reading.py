@@ -44,7 +44,7 @@ def read_csv(spark: SparkSession, files: list[str], null: str = "") -> DataFrame
     schema = StructType([StructField(name, StringType()) for name in (*header, UNREADABLE)])
     # Without pruning every field of a line is looked at, so a line that does not fit is always noticed.
     return spark.read.option("columnPruning", "false").csv(
-        local,
+        _literal(local),
         schema=schema,
         sep=delimiter,
         header=True,
@@ -75,7 +75,7 @@ def read_parquet(spark: SparkSession, files: list[str], folder: str) -> DataFram
                 ) from None
     # Spark wants a folder as base; a single file has its own.
     base = {} if files == [folder] else {"basePath": folder}
-    return spark.read.options(**base).parquet(*files)
+    return spark.read.options(**base).parquet(*_literal(files))
 
 
 @contextmanager
@@ -104,7 +104,12 @@ def _unpacked(spark: SparkSession, file: str) -> str:
                 shutil.copyfileobj(packed, plain)
         except (zipfile.BadZipFile, KeyError) as error:
             raise FranklinError(f"{file} must be a zip file with {target.name} in it ({_first_line(error)})") from None
-    return target.as_uri()
+    return f"file://{target}"  # as_uri would write % codes, which neither fsspec nor Spark reads
+
+
+def _literal(files: list[str]) -> list[str]:
+    """Escape what Spark would take for a pattern."""
+    return [re.sub(r"[][{}*?\\]", r"\\\g<0>", file) for file in files]
 
 
 def _header(file: str) -> tuple[list[str], str]:

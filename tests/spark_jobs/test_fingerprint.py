@@ -57,3 +57,10 @@ def test_a_folder_of_both_formats_is_refused(csv: Path) -> None:
     csv.with_name("more.parquet").write_bytes(b"")
     with pytest.raises(FranklinError, match="either"):
         fingerprint(table_data(csv.parent))
+
+
+@pytest.mark.parametrize("name", ["_people.csv", ".people.csv"])
+def test_a_name_that_spark_skips_is_refused_with_the_way_out(csv: Path, name: str) -> None:
+    hidden = csv.rename(csv.with_name(name))
+    with pytest.raises(FranklinError, match=rf"{name}: Spark skips files .* rename it"):
+        fingerprint(table_data(hidden))

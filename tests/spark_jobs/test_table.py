@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql.types import DataType, IntegerType, StringType
 
 from conf.errors import FranklinError
 from conf.manifest import SPLITS, UNKNOWN, Categorical, Numeric
+from spark_jobs.table import Profile, infer_task
 from tests.spark_jobs.conftest import Prepare, table_data
 
 pytestmark = pytest.mark.spark
@@ -129,6 +131,42 @@ def test_a_row_keeps_its_split_when_others_are_added(prepare: Prepare, people: p
         _, folder = prepare(table_data(tmp_path / "p.csv", ignore=["row", "name"]), name=str(rows))
         held.append(set(pq.read_table(folder / "holdout")["in come"].to_pylist()))
     assert held[0] < held[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["data[1].csv", "{x}.csv", "a*b?.csv", "back\\slash.csv", "data[1].parquet", "d [1].csv.zip"]
+)
+def test_a_name_is_no_pattern(prepare: Prepare, people: pd.DataFrame, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "fol{d}er" / name
+    file.parent.mkdir()
+    people.to_parquet(file) if name.endswith("parquet") else people.to_csv(file, index=False)
+    (file.parent / "data1.csv").write_text("what,[1],matches\n")
+    assert prepare(table_data(file))[0].rows_in == ROWS
+
+
+def test_a_folders_name_is_no_pattern(prepare: Prepare, people: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "d[1]" / "part=1").mkdir(parents=True)
+    people.to_parquet(tmp_path / "d[1]" / "part=1" / "{0}.parquet")
+    assert prepare(table_data(tmp_path / "d[1]"))[0].rows_in == ROWS
+
+
+def _profile(type_: DataType, distinct: int) -> Profile:
+    numbers = 0 if isinstance(type_, StringType) else 1000
+    return Profile(type_, 1000, distinct, numbers, numbers, None, None, constant=False)
+
+
+@pytest.mark.parametrize("task", [None, "multiclass"])
+def test_a_string_label_has_at_most_200_classes(task: str | None) -> None:
+    data = table_data("p.csv", task=task)
+    assert infer_task(data, _profile(StringType(), 200))[0] == "multiclass"
+    with pytest.raises(FranklinError, match=r"about 201 classes, more than 200; choose another .* data\.ignore=\[y\]"):
+        infer_task(data, _profile(StringType(), 201))
+
+
+def test_a_number_of_too_many_classes_may_be_a_regression() -> None:
+    assert infer_task(table_data("p.csv"), _profile(IntegerType(), 201))[0] == "regression"
+    with pytest.raises(FranklinError, match=r"more than 200; say data\.task=regression, or choose another"):
+        infer_task(table_data("p.csv", task="multiclass"), _profile(IntegerType(), 201))
 
 
 def _no_rows(file: Path) -> None:
