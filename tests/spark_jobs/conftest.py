@@ -18,7 +18,9 @@ from spark_jobs.prepare import build
 from spark_jobs.session import session
 from spark_jobs.writing import drafting
 
-SPARK = schema.Spark(name="local", master="local[2]", memory="1g", shuffle_partitions=2, conf={})
+# One session runs dozens of jobs here; what Spark remembers of their plans for its UI would fill the heap.
+FORGETFUL = {"spark.sql.ui.retainedExecutions": "2", "spark.ui.retainedJobs": "10", "spark.ui.retainedStages": "10"}
+SPARK = schema.Spark(name="local", master="local[2]", memory="2g", shuffle_partitions=2, conf=FORGETFUL)
 BY_DATE = {"by": "date", "column": "date", "validation_from": "2013-09-01", "test_from": "2013-11-01"}
 BY_HASH = {"by": "hash", "validation": 0.2, "test": 0.2}
 
