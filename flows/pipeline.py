@@ -1,13 +1,15 @@
 """The main flow: prepare, tune, train, evaluate, register."""
 
+import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from conf.compose import compose, dump
 from conf.schema import Settings, StrategyName, Strict, TunerName
@@ -67,14 +69,19 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
 
 
 def _tags(settings: Settings) -> dict[str, str]:
-    return {
+    code = commit(Path(__file__).parent)
+    tags = {
         "strategy": settings.strategy.name,
         "tuner": settings.tuner.name,
-        "git_commit": commit(Path(__file__).parent),
+        "git_commit": code,
         "prefect_flow_run_id": str(flow_run.id),
         "prefect_flow_run": flow_run.name,
-        "prefect_flow_run_url": flow_run.ui_url or "",
+        MLFLOW_GIT_COMMIT: code,
+        MLFLOW_SOURCE_NAME: "franklin",
+        MLFLOW_USER: getpass.getuser(),
     }
+    # Only a deployment's server is still there when somebody follows the link.
+    return tags | ({"prefect_flow_run_url": flow_run.ui_url} if deployment.id else {})
 
 
 def _introduce(tracker: Tracker, settings: Settings) -> None:

@@ -118,7 +118,8 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
     """
     try:
         where = (artifacts / name).as_uri() if artifacts else None
-        return str(client.create_experiment(name, artifact_location=where))
+        kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI shows what belongs to training models
+        return str(client.create_experiment(name, artifact_location=where, tags=kind))
     except MlflowException:
         found = client.get_experiment_by_name(name)
         if found is None:
