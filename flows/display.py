@@ -125,9 +125,8 @@ class Terminal:
         if self.task is not None:
             self.bar.remove_task(self.task)
             self.task = None
-            self.console.print(
-                f"{sign} {self.stage:<9} {time.monotonic() - self.started:6.1f} s  {note}", highlight=False
-            )
+            text = f"{self.stage:<9} {time.monotonic() - self.started:6.1f} s  {note}"
+            self.console.print(f"{sign} {escape(text)}", highlight=False)
 
 
 display: ContextVar[Display | None] = ContextVar("display", default=None)

@@ -27,6 +27,7 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
     """
     if "PREFECT_API_URL" in os.environ:
         check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
+    settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(variables(settings.home))
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a closed terminal cancels the run
     terminal = Terminal(Console(stderr=True))
