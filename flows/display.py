@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.processes import Progress as Event
