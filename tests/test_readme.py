@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from conf.manifest import read_manifest
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
+from tests.spark_jobs.test_parity import check_parity
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,3 +79,5 @@ def test_accuracy_on_all_flights(up: Up, experiment: str, strategy: str) -> None
     assert metrics["auc"]["value"] >= 0.685 if "auc" in metrics else metrics["rmse"]["value"] <= 12.5
     rows = {"train": 217_727, "validation": 55_628, "test": 53_991, "set_aside": 9_430, "quarantined": 0}
     assert done["rows"] == rows
+    trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())
+    check_parity(Path(trained["feature_set"]), read_manifest(trained["feature_set"]))
