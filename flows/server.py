@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 
 from conf.errors import FranklinError
+from flows.owners import is_alive
 from flows.processes import Process, supervised
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 UP_FILE = "up.json"
-CLOCK_SECONDS = 2.0  # by which the start of a process may seem to move
 
 
 def variables(home: Path) -> dict[str, str]:
@@ -89,7 +89,6 @@ def running(home: Path) -> dict[str, str]:
     """Addresses of a running `franklin up`, `prefect` and `mlflow`; empty if none runs."""
     try:
         up = json.loads((home / UP_FILE).read_text(encoding="utf-8"))
-        started = psutil.Process(up["pid"]).create_time()
-    except (FileNotFoundError, psutil.NoSuchProcess):
+    except FileNotFoundError:
         return {}
-    return {name: up[name] for name in ("prefect", "mlflow")} if abs(started - up["started"]) < CLOCK_SECONDS else {}
+    return {name: up[name] for name in ("prefect", "mlflow")} if is_alive(up["pid"], up["started"]) else {}

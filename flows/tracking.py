@@ -15,6 +15,7 @@ from conf.errors import FranklinError
 from conf.exchange import Track
 from conf.manifest import Manifest
 from conf.schema import Settings
+from flows.owners import owner, take
 from flows.reach import check_reachable, is_server
 
 
@@ -97,16 +98,41 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(uri)
     experiment_id = _experiment(client, settings.experiment, None if is_server(uri) else settings.home / "mlartifacts")
-    memory = folder / "mlflow_run_id"
-    if memory.exists():
-        run_id = memory.read_text(encoding="utf-8")
-        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    else:
+    _close_abandoned(client, uri, folder.parent)
+    before = owner(folder)
+    if before is None:
         run_id = client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id
-        memory.write_text(run_id, encoding="utf-8")
+    else:
+        run_id = before.track.run_id
+        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     tracker = Tracker(client, uri, experiment_id, run_id)
-    with tracker.closing():
-        yield tracker
+    take(folder, tracker.track, closed=False)
+    try:
+        with tracker.closing():
+            yield tracker
+    finally:
+        take(folder, tracker.track, closed=True)
+
+
+def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> None:
+    """Close as KILLED what flows left RUNNING that were killed outright, with a word why."""
+    for folder in folders.iterdir():
+        before = owner(folder)
+        if before is None or before.track.uri != uri or not before.died:
+            continue
+        parent = client.get_run(before.track.run_id)
+        experiment = parent.info.experiment_id
+        stages = client.search_runs([experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent.info.run_id}'")
+        trials = [
+            trial
+            for stage in stages
+            for trial in client.search_runs([experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{stage.info.run_id}'")
+        ]
+        for run in [*trials, *stages, parent]:
+            if run.info.status == RunStatus.to_string(RunStatus.RUNNING):
+                client.set_tag(run.info.run_id, "ended", "its flow's process was killed")
+                client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+        take(folder, before.track, closed=True)
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:

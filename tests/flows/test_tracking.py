@@ -1,0 +1,80 @@
+"""Runs are closed whatever happens, by the next run if need be."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from conf.compose import compose
+from conf.errors import FranklinError
+from conf.schema import Settings
+from flows.tracking import tracked
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return compose("flights_delay", [f"home={tmp_path / 'home'}", "tracking.uri=null"])
+
+
+def folder(settings: Settings, name: str) -> Path:
+    path = settings.home / "runs" / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def statuses(settings: Settings) -> dict[str, str]:
+    client = MlflowClient(f"sqlite:///{settings.home / 'mlflow.db'}")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    return {run.info.run_name: run.info.status for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [(None, "FINISHED"), (ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_run_and_its_stage_are_closed(settings: Settings, raised: type[BaseException] | None, status: str) -> None:
+    try:
+        with tracked(settings, folder(settings, "one"), "one", {}) as tracker, tracker.nested("stage", {}):
+            if raised:
+                raise raised
+    except (ValueError, KeyboardInterrupt):
+        pass
+    assert statuses(settings) == {"one": status, "stage": status}
+
+
+def test_a_folder_that_is_tried_again_goes_on_in_its_run(settings: Settings) -> None:
+    ids = set()
+    for _ in range(2):
+        with tracked(settings, folder(settings, "one"), "one", {}) as tracker:
+            ids.add(tracker.run_id)
+    assert len(ids) == 1
+    assert statuses(settings) == {"one": "FINISHED"}
+
+
+def die_at_work(settings: Settings) -> None:
+    dead = tracked(settings, folder(settings, "dead"), "dead", {})
+    with dead as tracker, tracker.nested("tune", {}) as stage, stage.nested("trial", {}):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_killed_flow_left_running_is_closed_by_the_next(settings: Settings) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=die_at_work, args=(settings,))
+    process.start()
+    process.join(60)
+    assert statuses(settings) == {"dead": "RUNNING", "tune": "RUNNING", "trial": "RUNNING"}
+    with tracked(settings, folder(settings, "next"), "next", {}):
+        assert statuses(settings) == {"dead": "KILLED", "tune": "KILLED", "trial": "KILLED", "next": "RUNNING"}
+
+
+def test_a_deleted_experiment_is_named_with_the_way_back(settings: Settings) -> None:
+    with tracked(settings, folder(settings, "one"), "one", {}) as tracker:
+        tracker.client.delete_experiment(tracker.experiment_id)
+        tracker.client.restore_experiment(tracker.experiment_id)
+    tracker.client.delete_experiment(tracker.experiment_id)
+    with (
+        pytest.raises(FranklinError, match="mlflow experiments restore -x"),
+        tracked(settings, folder(settings, "two"), "two", {}),
+    ):
+        pass
