@@ -10,6 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from flows.processes import Progress as Event
 
@@ -79,12 +80,19 @@ class Terminal:
         self.bar = Progress(
             TextColumn("{task.description:<9}", style="bold"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[amount]}"),
+            TextColumn("{task.fields[amount]}", table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim", markup=False),
+            # The note takes what room is left, and is the one to be cut.
+            TextColumn(
+                "{task.fields[note]}",
+                style="dim",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             console=console,
             transient=True,
+            expand=True,
         )
         self.task: TaskID | None = None
 
