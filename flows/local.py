@@ -29,7 +29,7 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(variables(settings.home))
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # a closed terminal cancels the run
+    signal.signal(signal.SIGHUP, _hang_up)
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
     servers = ExitStack()
@@ -63,6 +63,14 @@ def log_to(file: Path) -> None:
             logger.removeHandler(old)
         if on_console or logger is logging.root:
             logger.addHandler(handler)
+
+
+def _hang_up(*_: object) -> None:
+    """Cancel the run when its terminal is closed; what it says while it ends has nowhere to go."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _writes_to_console(handler: logging.Handler) -> bool:

@@ -53,7 +53,8 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
     """
     folder = settings.home / "runs" / str(flow_run.id)
     folder.mkdir(parents=True, exist_ok=True)
-    with tracked(settings, folder, flow_run.name, _tags(settings)) as tracker:
+    name = f"{settings.experiment}-{settings.strategy.name}"
+    with tracked(settings, folder, name, _tags(settings)) as tracker:
         _introduce(tracker, settings)
         ranks = world_size(settings.strategy, settings.feed.batch_size)
         run = Context(settings, folder, tracker, shown_on)

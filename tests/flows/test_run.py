@@ -131,7 +131,7 @@ def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> N
     assert json.loads(out.splitlines()[-1])["metrics"]["test"]["auc"]["value"] > 0.95
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
     variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
