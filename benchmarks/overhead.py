@@ -3,9 +3,10 @@
     python -m benchmarks.overhead [--repetitions 3] [OVERRIDE ...]
 
 By hand, the four engines (Spark job, training, evaluation, registration) run one after the other with nothing around
-them, in folders that are new each time. Cold, `franklin run` starts in an empty home, so it also starts a Prefect
-server and makes its database and MLflow's. With servers up, the same under a `franklin up` that is there already. Spark
-prepares the feature set anew in all three. The order of the ways rotates, so that a machine that slows down is fair.
+them, in a folder that is new each time and an MLflow store that is there already. Cold, `franklin run` starts in an
+empty home, so it also starts a Prefect server and makes its database and MLflow's. With servers up, the same under a
+`franklin up` that is there already. Spark prepares the feature set anew in all three. The order of the ways rotates, so
+that a machine that slows down is fair.
 """
 
 import argparse
@@ -20,18 +21,21 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from benchmarks.by_hand import call
 from benchmarks.report import report
 from conf.compose import compose
-from conf.exchange import (
-    EvaluateRequest,
-    PrepareRequest,
-    RegisterRequest,
-    Request,
-    Track,
-    TrainRequest,
-)
+from conf.exchange import EvaluateResult, PrepareResult, RegisterResult, Track, TrainResult
 from conf.schema import Settings
-from flows.stages import engine, torchrun
+from flows.engines import (
+    EVALUATE,
+    PREPARE,
+    REGISTER,
+    to_evaluate,
+    to_prepare,
+    to_register,
+    to_train,
+    torchrun,
+)
 from flows.up import servers
 from models.parallel.world import world_size
 from spark_jobs.fingerprint import fingerprint
@@ -39,71 +43,14 @@ from spark_jobs.fingerprint import fingerprint
 EXPERIMENT = "flights_delay"
 
 
-def by_hand(settings: Settings, folder: Path) -> None:
-    """Start the engines one after the other, as a shell script would."""
-    store = f"sqlite:///{folder / 'mlflow.db'}"
-    client = MlflowClient(store)
-    experiment = client.create_experiment("by hand", artifact_location=(folder / "artifacts").as_uri())
-    track = Track(uri=store, run_id=client.create_run(experiment).info.run_id)
+def by_hand(settings: Settings, track: Track, folder: Path) -> None:
+    """Start the engines one after the other."""
+    features = str(folder / "features")
     ranks = world_size(settings.strategy, settings.feed.batch_size)
-    features, weights = str(folder / "features"), folder / "train" / "weights.pt"
-    judge = {
-        "feature_set": features,
-        "weights": weights,
-        "model": settings.model,
-        "seed": settings.seed,
-        "track": track,
-    }
-    judge["bootstrap"] = settings.tracking.bootstrap
-    requests: list[tuple[list[str], Request]] = [
-        (
-            engine("spark_jobs.prepare"),
-            PrepareRequest(
-                answer=folder / "prepare.json",
-                data=settings.data,
-                spark=settings.spark,
-                folder=features,
-                fingerprint=fingerprint(settings.data),
-            ),
-        ),
-        (
-            torchrun(ranks),
-            TrainRequest(
-                answer=folder / "train.json",
-                feature_set=features,
-                run_folder=folder / "train",
-                seed=settings.seed,
-                feed=settings.feed,
-                model=settings.model,
-                optimizer=settings.optimizer,
-                trainer=settings.trainer,
-                strategy=settings.strategy,
-                world_size=ranks,
-                track=track,
-            ),
-        ),
-        (
-            engine("models.evaluation.evaluate"),
-            EvaluateRequest(
-                answer=folder / "evaluate.json", feed=settings.feed, run_folder=folder / "evaluate", **judge
-            ),
-        ),
-        (
-            engine("models.serving.register"),
-            RegisterRequest(
-                answer=folder / "register.json",
-                name="by-hand",
-                promotion=settings.tracking.promotion,
-                run_folder=folder / "register",
-                **judge,
-            ),
-        ),
-    ]
-    for command, request in requests:
-        file = request.answer.with_suffix(".request.json")
-        file.write_text(request.model_dump_json(), encoding="utf-8")
-        with (folder / "log").open("a") as log:
-            subprocess.run([*command, str(file)], check=True, stdout=log, stderr=log)
+    call(PREPARE, to_prepare(settings, folder, features, fingerprint(settings.data)), PrepareResult)
+    trained = call(torchrun(ranks), to_train(settings, folder / "train", features, ranks, track), TrainResult)
+    call(EVALUATE, to_evaluate(settings, folder, features, trained.weights, track), EvaluateResult)
+    call(REGISTER, to_register(settings, folder, features, trained.weights, track), RegisterResult)
 
 
 def by_franklin(home: Path, overrides: list[str]) -> None:
@@ -121,6 +68,14 @@ def timed(work: Callable[[Path], None]) -> float:
         return time.monotonic() - started
 
 
+def new_run(folder: Path) -> Callable[[], Track]:
+    """A store in `folder` and a function that opens a run there, which is no engine's work."""
+    store = f"sqlite:///{folder / 'by-hand.db'}"
+    client = MlflowClient(store)
+    experiment = client.create_experiment("by hand", artifact_location=(folder / "by-hand").as_uri())
+    return lambda: Track(uri=store, run_id=client.create_run(experiment).info.run_id)
+
+
 def main() -> None:
     """Measure the three ways in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,13 +86,14 @@ def main() -> None:
     options.overrides.append("tracking.promotion=disabled")
     settings = compose(EXPERIMENT, options.overrides)
     with tempfile.TemporaryDirectory(prefix="overhead-up-") as up:
+        opened = new_run(Path(up))
 
         def warm(_: Path) -> None:
             shutil.rmtree(Path(up) / "feature_sets", ignore_errors=True)
             by_franklin(Path(up), options.overrides)
 
         ways: dict[str, Callable[[Path], None]] = {
-            "by hand": lambda folder: by_hand(settings, folder),
+            "by hand": lambda folder: by_hand(settings, opened(), folder),
             "franklin, cold": lambda folder: by_franklin(folder, options.overrides),
             "franklin, servers up": warm,
         }

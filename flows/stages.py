@@ -1,6 +1,5 @@
 """The stages of the pipeline, each a Prefect task around engines that run in processes of their own."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,34 +7,23 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from conf.exchange import (
-    EvaluateRequest,
-    EvaluateResult,
-    PrepareRequest,
-    PrepareResult,
-    RegisterRequest,
-    RegisterResult,
-    Track,
-    TrainRequest,
-    TrainResult,
-)
+from conf.exchange import EvaluateResult, PrepareResult, RegisterResult, Track, TrainResult
 from conf.manifest import Manifest, read_manifest
 from conf.schema import Settings
 from flows.context import Context, Stage
+from flows.engines import (
+    EVALUATE,
+    PREPARE,
+    REGISTER,
+    to_evaluate,
+    to_prepare,
+    to_register,
+    to_train,
+    torchrun,
+)
 from flows.processes import EngineCrashError, Progress
 from models.parallel.world import world_size
 from spark_jobs.fingerprint import fingerprint
-
-
-def engine(module: str) -> list[str]:
-    """Command of an engine that is one process."""
-    return [sys.executable, "-m", module]
-
-
-def torchrun(ranks: int) -> list[str]:
-    """Command that starts `ranks` ranks of training on this machine; a rank that dies ends the others."""
-    options = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=0"]
-    return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
 
 
 def crashed(_task: Any, _run: Any, state: Any) -> bool:
@@ -53,14 +41,8 @@ def prepare(run: Context) -> str:
         if (folder / "manifest.json").exists():
             run.reused.append("prepare")
         else:
-            request = PrepareRequest(
-                answer=run.folder / "prepare.json",
-                data=settings.data,
-                spark=settings.spark,
-                folder=str(folder),
-                fingerprint=identity,
-            )
-            stage.run(engine("spark_jobs.prepare"), request, PrepareResult)
+            request = to_prepare(settings, run.folder, str(folder), identity)
+            stage.run(PREPARE, request, PrepareResult)
         manifest = read_manifest(str(folder))
         _record_feature_set(run, stage, manifest, str(folder))
     for line in _inferred(manifest):
@@ -93,19 +75,7 @@ def launch(
 ) -> TrainResult:
     """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
     ranks = world_size(settings.strategy, settings.feed.batch_size)
-    request = TrainRequest(
-        answer=folder / "train.json",
-        feature_set=feature_set,
-        run_folder=folder,
-        seed=settings.seed,
-        feed=settings.feed,
-        model=settings.model,
-        optimizer=settings.optimizer,
-        trainer=settings.trainer,
-        strategy=settings.strategy,
-        world_size=ranks,
-        track=track,
-    )
+    request = to_train(settings, folder, feature_set, ranks, track)
     return stage.run(torchrun(ranks), request, TrainResult, watch)
 
 
@@ -113,18 +83,8 @@ def launch(
 def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> EvaluateResult:
     """Judge the network on rows that it has not seen, next to the trivial predictor."""
     with run.stage("evaluate") as stage:
-        request = EvaluateRequest(
-            answer=run.folder / "evaluate.json",
-            feature_set=feature_set,
-            weights=trained.weights,
-            model=settings.model,
-            feed=settings.feed,
-            seed=settings.seed,
-            bootstrap=settings.tracking.bootstrap,
-            run_folder=run.folder / "evaluate",
-            track=run.tracker.track,
-        )
-        result = stage.run(engine("models.evaluation.evaluate"), request, EvaluateResult)
+        request = to_evaluate(settings, run.folder, feature_set, trained.weights, run.tracker.track)
+        result = stage.run(EVALUATE, request, EvaluateResult)
         stage.note = ", ".join(f"{name} {e.value:.4f}" for name, e in list(result.metrics["test"].items())[:3])
     return result
 
@@ -133,19 +93,8 @@ def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Set
 def register(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> RegisterResult:
     """Log the model as a new version and decide whether it becomes champion."""
     with run.stage("register") as stage:
-        request = RegisterRequest(
-            answer=run.folder / "register.json",
-            feature_set=feature_set,
-            weights=trained.weights,
-            model=settings.model,
-            name=settings.experiment,
-            promotion=settings.tracking.promotion,
-            seed=settings.seed,
-            bootstrap=settings.tracking.bootstrap,
-            run_folder=run.folder / "register",
-            track=run.tracker.track,
-        )
-        result = stage.run(engine("models.serving.register"), request, RegisterResult)
+        request = to_register(settings, run.folder, feature_set, trained.weights, run.tracker.track)
+        result = stage.run(REGISTER, request, RegisterResult)
         stage.note = f"version {result.version}, {result.alias}: {result.decision}"
     return result
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 
-import pyarrow as pa
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
@@ -14,8 +13,8 @@ from models import networks, parallel
 from models.checkpoints import PARTIAL, Checkpoints, check_identity, last_checkpoint
 from models.feeds.arrow import ArrowFeed
 from models.module import Learner
-from models.parallel.world import count_cores
 from models.reporting import Reporter
+from models.threads import share_cores
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
 
@@ -31,7 +30,6 @@ def train(request: TrainRequest) -> TrainResult | None:
 
     """
     rank, local_ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    share_cores(local_ranks)
     manifest = read_manifest(request.feature_set)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,8 +39,10 @@ def train(request: TrainRequest) -> TrainResult | None:
     total_steps = request.trainer.max_epochs * len(train_feed)
     parallelism = parallel.load(request.strategy.name)
     torch.manual_seed(request.seed)  # every rank makes the same network
+    network = networks.build(request.model, manifest)
+    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
     learner = Learner(
-        networks.build(request.model, manifest),
+        network,
         manifest,
         request.optimizer,
         wrap=parallelism.wrap,
@@ -106,13 +106,6 @@ def make_feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank:
         rank=rank,
         world_size=request.world_size,
     )
-
-
-def share_cores(local_ranks: int) -> None:
-    """Give this rank its share of the machine's cores."""
-    threads = max(1, count_cores() // local_ranks)
-    torch.set_num_threads(threads)
-    pa.set_cpu_count(threads)
 
 
 if __name__ == "__main__":

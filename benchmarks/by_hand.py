@@ -1,0 +1,26 @@
+"""Engines as a shell script would start them: one after the other, with nothing around them."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from typing import TypeVar
+
+from conf.exchange import Request
+from conf.schema import Strict
+
+R = TypeVar("R", bound=Strict)
+
+
+def call(command: Sequence[str], request: Request, result: type[R]) -> R:
+    """Run an engine to its end; what it prints goes to a log beside its answer.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+
+    """
+    file = request.answer.with_suffix(".request.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(request.model_dump_json(), encoding="utf-8")
+    with file.with_suffix(".log").open("w") as log:
+        subprocess.run([*command, str(file)], check=True, stdout=log, stderr=log)
+    return result.model_validate(json.loads(request.answer.read_text(encoding="utf-8"))["result"])

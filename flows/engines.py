@@ -1,0 +1,84 @@
+"""The engines of the pipeline: how each is started, and what it is asked, from a run's settings."""
+
+import sys
+from pathlib import Path
+
+from conf.exchange import EvaluateRequest, PrepareRequest, RegisterRequest, Track, TrainRequest
+from conf.schema import Settings
+
+
+def engine(module: str) -> list[str]:
+    """Command of an engine that is one process."""
+    return [sys.executable, "-m", module]
+
+
+def torchrun(ranks: int) -> list[str]:
+    """Command that starts `ranks` ranks of training on this machine; a rank that dies ends the others."""
+    options = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=0"]
+    return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
+
+
+PREPARE = engine("spark_jobs.prepare")
+EVALUATE = engine("models.evaluation.evaluate")
+REGISTER = engine("models.serving.register")
+
+
+def to_prepare(settings: Settings, folder: Path, feature_set: str, fingerprint: str) -> PrepareRequest:
+    """Ask for the feature set with this fingerprint, to be left at `feature_set`; the answer goes to `folder`."""
+    return PrepareRequest(
+        answer=folder / "prepare.json",
+        data=settings.data,
+        spark=settings.spark,
+        folder=feature_set,
+        fingerprint=fingerprint,
+    )
+
+
+def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, track: Track | None) -> TrainRequest:
+    """Ask for a training in `folder`, over `ranks` ranks."""
+    return TrainRequest(
+        answer=folder / "train.json",
+        feature_set=feature_set,
+        run_folder=folder,
+        seed=settings.seed,
+        feed=settings.feed,
+        model=settings.model,
+        optimizer=settings.optimizer,
+        trainer=settings.trainer,
+        strategy=settings.strategy,
+        world_size=ranks,
+        track=track,
+    )
+
+
+def to_evaluate(
+    settings: Settings, folder: Path, feature_set: str, weights: Path, track: Track | None
+) -> EvaluateRequest:
+    """Ask what `weights` are worth; predictions and pictures go below `folder`."""
+    return EvaluateRequest(
+        answer=folder / "evaluate.json",
+        feature_set=feature_set,
+        weights=weights,
+        model=settings.model,
+        feed=settings.feed,
+        seed=settings.seed,
+        bootstrap=settings.tracking.bootstrap,
+        run_folder=folder / "evaluate",
+        track=track,
+    )
+
+
+def to_register(settings: Settings, folder: Path, feature_set: str, weights: Path, track: Track) -> RegisterRequest:
+    """Ask to log `weights` as a new version of the experiment's model."""
+    return RegisterRequest(
+        answer=folder / "register.json",
+        feature_set=feature_set,
+        weights=weights,
+        model=settings.model,
+        name=settings.experiment,
+        promotion=settings.tracking.promotion,
+        seed=settings.seed,
+        bootstrap=settings.tracking.bootstrap,
+        run_folder=folder / "register",
+        track=track,
+    )
