@@ -24,13 +24,14 @@ UP_FILE = "up.json"
 def variables(home: Path) -> dict[str, str]:
     """What has to be set before Prefect and MLflow are imported; where a person has set it already, that stays.
 
-    Prefect keeps its state in franklin's home; neither tells its makers anything.
+    Prefect keeps its state in franklin's home; neither tells its makers anything, nor prints where nobody asked.
     """
     wanted = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for results
     }
     return wanted | {name: os.environ[name] for name in wanted if name in os.environ}
 

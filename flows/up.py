@@ -10,7 +10,7 @@ from threading import Event
 
 from conf.errors import FranklinError
 from flows.processes import Process, supervised
-from flows.server import HOST, announce, prefect_server, variables, wait
+from flows.server import HOST, announce, prefect_server, running, variables, wait
 
 POOL = "franklin"
 CHECK_SECONDS = 1.0
@@ -43,9 +43,11 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     """Start everything, register the deployments, and end all of it on leaving.
 
     Raises:
-        FranklinError: a port is taken, or a server does not come up.
+        FranklinError: they run already, a port is taken, or a server does not come up.
 
     """
+    if already := running(home):
+        raise FranklinError(f"`franklin up` runs already: Prefect {already['prefect']}, MLflow {already['mlflow']}")
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"

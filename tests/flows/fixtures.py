@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,26 +42,33 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Servers and a worker as `franklin up` starts them."""
-    home = tmp_path_factory.mktemp("up") / "home"
-    ports = [str(free_port()), str(free_port())]
+@contextmanager
+def servers_up(home: Path, *ports: str) -> Iterator[tuple["subprocess.Popen[str]", Up]]:
+    """`franklin up` in a home; killed on leaving if it still runs."""
+    prefect, mlflow = ports or (str(free_port()), str(free_port()))
     environment = {**os.environ, "FRANKLIN_HOME": str(home)}
-    command = [*FRANKLIN, "up", "--prefect-port", ports[0], "--mlflow-port", ports[1]]
+    command = [*FRANKLIN, "up", "--prefect-port", prefect, "--mlflow-port", mlflow]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         printed = [process.stdout.readline().split()[-1] for _ in range(2)]
-        assert printed == [f"http://127.0.0.1:{port}" for port in ports]
-        yield Up(home, *printed)
+        assert printed == [f"http://127.0.0.1:{port}" for port in (prefect, mlflow)]
+        yield process, Up(home, *printed)
     finally:
+        process.stdout.close()
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Servers and a worker as `franklin up` starts them."""
+    with servers_up(tmp_path_factory.mktemp("up") / "home") as (process, servers):
+        yield servers
         below = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        status = process.wait(60)
-        process.stdout.close()
-    assert status == 0
-    assert psutil.wait_procs(below, timeout=1)[1] == []
+        assert process.wait(60) == 0
+        assert psutil.wait_procs(below, timeout=1)[1] == []
 
 
 @pytest.fixture(scope="session")

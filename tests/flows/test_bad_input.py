@@ -1,12 +1,15 @@
 """Every mistake ends with a non-zero exit, one line that names it, a FAILED run and nothing half-written."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.flows.command import complaint, franklin
+from tests.flows.command import FRANKLIN, complaint, franklin
 from tests.flows.fixtures import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -66,6 +69,28 @@ def test_more_ranks_than_the_machine_can_hold(up: Up, breast: Path) -> None:
     assert "strategy.world_size=512: this machine has" in complaint(done)
     newest = up.client.search_runs([up.client.get_experiment_by_name("breast").experiment_id], max_results=1)[0]
     assert newest.info.status == "FAILED"
+
+
+def test_a_disk_that_fills_while_the_feature_set_is_written(up: Up, tmp_path: Path) -> None:
+    """A home on a disk of two megabytes, in a mount namespace of the command's own."""
+    home = tmp_path / "small"
+    home.mkdir()
+    private = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*private, f"mount -t tmpfs tmpfs {home}"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs in a namespace of one's own")
+    rows = pd.DataFrame(np.random.default_rng(1).normal(size=(20_000, 20))).add_prefix("x")
+    rows.assign(label=rows["x0"] > 0).to_csv(tmp_path / "wide.csv", index=False)
+    (tmp_path / "wide.yaml").write_text("path: wide.csv\nlabel: label\n")
+    command = [*FRANKLIN, "run", str(tmp_path / "wide.yaml"), f"home={home}", f"tracking.uri={up.mlflow}"]
+    script = f'mount -t tmpfs -o size=2m tmpfs {home}; "$@"; status=$?; ls -A {home}/feature_sets; exit $status'
+    variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api"}
+    done = subprocess.run(
+        [*private, script, "sh", *command], env=variables, capture_output=True, text=True, check=False
+    )
+    assert f"the disk of {home}/feature_sets is full" in complaint(done)
+    assert done.stdout.split() == []
+    experiment = up.client.get_experiment_by_name("wide")
+    assert {run.info.status for run in up.client.search_runs([experiment.experiment_id])} == {"FAILED"}
 
 
 @pytest.mark.parametrize(

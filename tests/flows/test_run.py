@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -134,17 +136,68 @@ def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> N
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
+    with started(up, breast, *words) as flow:
+        wait_for_rank(flow.pid, up.home)
+        end_and_look(flow, up, sent)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("stage", ["prepare", "tune/trial-0/train", "evaluate", "register"])
+def test_a_run_interrupted_in_any_stage_leaves_nothing_alive(up: Up, breast: Path, stage: str) -> None:
+    anew = f"data.rare_below={10 + len(stage)}"  # another fingerprint, so Spark works
+    words = [*SHORT, anew, "tuner=random", "tuner.trials=1", "tuner.max_epochs=2"]
+    with started(up, breast, *words) as flow:
+        wait_for_engine(flow.pid, f"{stage}.request.json")
+        end_and_look(flow, up, signal.SIGTERM)
+    left = [path.name for path in (up.home / "feature_sets").iterdir() if not (path / "manifest.json").exists()]
+    assert [name for name in left if not name.endswith(".lock")] == []
+
+
+@contextmanager
+def started(up: Up, table: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A run that goes on, and that is ended if it still does."""
     variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
-    command = [*FRANKLIN, "run", str(breast), *words]
+    command = [*FRANKLIN, "run", str(table), *words]
     flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_rank(flow.pid, up.home)
+    try:
+        yield flow
+    finally:
+        if flow.poll() is None:
+            flow.kill()
+            flow.wait()
+
+
+def end_and_look(flow: "subprocess.Popen[bytes]", up: Up, sent: int) -> None:
+    """Send a signal to a flow; what is left of it."""
     below = psutil.Process(flow.pid).children(recursive=True)
+    assert below
     flow.send_signal(sent)
     assert flow.wait(40) != 0
     assert psutil.wait_procs(below, timeout=1)[1] == []
     experiment = up.client.get_experiment_by_name("breast").experiment_id
     latest = next(run for run in up.client.search_runs([experiment]) if "strategy" in run.data.tags)
     assert latest.info.status == "KILLED"
+    stages = children(up, latest.info.run_id)
+    last, *others = sorted(stages, key=lambda run: -run.info.start_time)
+    assert last.info.status == "KILLED"
+    assert {run.info.status for run in others} <= {"FINISHED"}
+
+
+def wait_for_engine(flow: int, request: str) -> None:
+    """Return once an engine below the process `flow` has begun with its request."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        for process in psutil.Process(flow).children(recursive=True):
+            try:
+                command = process.cmdline()
+            except psutil.NoSuchProcess:
+                continue
+            # Not the guard, which has the engine's command among its own.
+            if command and command[-1].endswith(request) and "flows.supervise" not in command:
+                time.sleep(1.5)
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"no engine got {request}")
 
 
 def wait_for_rank(flow: int, home: Path) -> psutil.Process:
