@@ -1,6 +1,5 @@
 """From an experiment and overrides to validated settings, with errors that name the nearest valid word."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from conf.errors import FranklinError
+from conf.errors import FranklinError, closest
 from conf.schema import Settings
 
 ROOT = Path(__file__).parent
@@ -81,8 +80,8 @@ def dump(settings: Settings) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as `did you mean 'ddp'? known: ddp, fsdp, single`."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    guess = f"did you mean '{close[0]}'? " if close else ""
+    close = closest(word, known)
+    guess = f"did you mean '{close}'? " if close else ""
     listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else "`franklin config` prints every one"
     return guess + listed if known else "there is none"
 

@@ -1,4 +1,7 @@
-"""The one error that a person is meant to read."""
+"""The one error that a person is meant to read, and the word that the person may have meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class FranklinError(Exception):
@@ -7,3 +10,8 @@ class FranklinError(Exception):
     Engines write it into their result file and the command prints it without a traceback. Anything else that is
     raised is a defect of franklin's and keeps its traceback.
     """
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like `word`, if any does."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)

@@ -23,7 +23,8 @@ def tune(run: Context, feature_set: str) -> Settings:
         while (trial := study.ask()) is not None:
             study.tell(trial.number, _objective(stage, feature_set, settings, trial, study.size))
         best = study.best()
-        stage.tracker.record({"best_validation_loss": best.objective or 0.0}, params=best.values)
+        importances = {f"importance.{key}": share for key, share in study.importances().items()}
+        stage.tracker.record({"best_validation_loss": best.objective or 0.0, **importances}, params=best.values)
         stage.note = f"{len(study.trials)} trials, best {_text(best)}, validation loss {best.objective:.4f}"
     return replace(settings, dict(best.values))
 

@@ -1,13 +1,12 @@
 """What a source hands on: rows with features, label and, for rows that are no examples, the reason why."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
-from conf.errors import FranklinError
+from conf.errors import FranklinError, closest
 from conf.schema import Data, Kind, Task
 
 # Columns beside the features and the label. Names that start with two underscores are franklin's.
@@ -68,8 +67,8 @@ def require(name: str, there: Iterable[str], where: str) -> None:
     """
     names = list(there)
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        way_out = f"did you mean '{close[0]}'?" if close else f"it has {', '.join(sorted(names))}"
+        close = closest(name, names)
+        way_out = f"did you mean '{close}'?" if close else f"it has {', '.join(sorted(names))}"
         raise FranklinError(f"{where}: there is no column '{name}'; {way_out}")
 
 

@@ -1,13 +1,12 @@
 """Which files a dataset consists of. Needs no Spark: the fingerprint asks before any is started."""
 
-import difflib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
-from conf.errors import FranklinError
+from conf.errors import FranklinError, closest
 from conf.schema import Data
 
 FLIGHTS_TABLES = ("flights", "weather", "planes", "airports", "airlines")
@@ -87,5 +86,5 @@ def _nearest(system: Any, path: str) -> str:
     if not system.exists(parent or "/"):
         return f", nor does its folder {parent}"
     siblings = [entry.rstrip("/").rpartition("/")[2] for entry in system.ls(parent or "/", detail=False)]
-    close = difflib.get_close_matches(name, siblings, n=1, cutoff=0.5)
-    return f"; did you mean {parent}/{close[0]}?" if close else f"; its folder is {parent}"
+    close = closest(name, siblings)
+    return f"; did you mean {parent}/{close}?" if close else f"; its folder is {parent}"

@@ -87,24 +87,50 @@ def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:
 def test_cancelling_leaves_no_process_and_a_killed_run(up: Up, few_flights: Path) -> None:
     words = json.dumps(["trainer.max_epochs=5000", "trainer.patience=5000", f"data.path={few_flights}"])
     flow_run_id = start(up, "flights-airtime", "strategy=ddp", f"overrides={words}")
+    cancel_in_training(up, flow_run_id)
+    run = tracked(up, flow_run_id)
+    assert run.info.status == "KILLED"
+    below = up.client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    assert {each.info.status for each in below} == {"FINISHED", "KILLED"}
+
+
+@pytest.mark.soak
+def test_a_cancelled_run_that_is_retried_goes_on_from_its_checkpoint(up: Up, few_flights: Path) -> None:
+    words = json.dumps(["trainer.max_epochs=60", "trainer.patience=60", f"data.path={few_flights}"])
+    flow_run_id = start(up, "flights-airtime", "strategy=ddp", f"overrides={words}")
+    cancel_in_training(up, flow_run_id)
+    before = tracked(up, flow_run_id)
+    prefect(up, "flow-run", "retry", flow_run_id)
+    time.sleep(2)  # until the state is no longer the final one
+    with api(up), get_client(sync_client=True) as client:
+        assert follow(client, flow_run_id).state_name == "Completed"
+    after = tracked(up, flow_run_id)
+    assert (after.info.run_id, before.info.status, after.info.status) == (before.info.run_id, "KILLED", "FINISHED")
+    answer = json.loads((up.home / "runs" / flow_run_id / "train" / "train.json").read_text())
+    assert answer["result"]["resumed_from_step"] > 0
+    assert answer["result"]["epochs"] == 60
+
+
+def prefect(up: Up, *words: str) -> None:
+    variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api"}
+    subprocess.run([*PREFECT, *words], env=variables, check=True, capture_output=True)
+
+
+def cancel_in_training(up: Up, flow_run_id: str) -> None:
+    """Cancel a flow run once its training has written a checkpoint; nothing of it is left."""
     folder = up.home / "runs" / flow_run_id
     deadline = time.monotonic() + 200
     while not any(folder.glob("train/checkpoints/step-*[0-9]")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api"}
     assert working_in(folder)
-    subprocess.run([*PREFECT, "flow-run", "cancel", flow_run_id], env=variables, check=True, capture_output=True)
+    prefect(up, "flow-run", "cancel", flow_run_id)
     with api(up), get_client(sync_client=True) as client:
         assert follow(client, flow_run_id, seconds=60).state_name == "Cancelled"
     deadline = time.monotonic() + 30
     while (alive := working_in(folder)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert alive == []
-    run = tracked(up, flow_run_id)
-    assert run.info.status == "KILLED"
-    below = up.client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
-    assert {each.info.status for each in below} == {"FINISHED", "KILLED"}
 
 
 def working_in(folder: Path) -> list[str]:

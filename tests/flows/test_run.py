@@ -103,6 +103,7 @@ def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, t
     best = min(trials, key=lambda trial: trial.data.metrics["validation_loss_best"])
     run = up.client.get_run(done["run_id"])
     trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())
+    assert tune.data.metrics["importance.optimizer.learning_rate"] == 1
     chosen = float(best.data.params["optimizer.learning_rate"])
     assert trained["optimizer"]["learning_rate"] == float(run.data.params["learning_rate"]) == chosen
     assert trained["trainer"]["max_epochs"] == 8
