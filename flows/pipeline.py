@@ -23,7 +23,12 @@ from flows.tune import tune
 from models.parallel.world import world_size
 
 
-@flow(name="pipeline", flow_run_name="{experiment}-{strategy}", validate_parameters=True)
+def run_name() -> str:
+    """Name of the current flow run; a table of one's own is called as its YAML."""
+    return f"{Path(flow_run.parameters['experiment']).stem}-{flow_run.parameters['strategy']}"
+
+
+@flow(name="pipeline", flow_run_name=run_name, validate_parameters=True)
 def pipeline(
     experiment: str,
     strategy: StrategyName = "single",
