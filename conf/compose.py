@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent
 TABLE = "table"
 OPEN_MAPPINGS = ("data.columns", "data.split", "spark.conf", "tuner.space")
 MISSING = "???"
+SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
 LISTED_AT_MOST = 12
 UNION_MEMBERS = ("date", "hash", "Range", "Choices", "function-")
 
@@ -126,6 +127,9 @@ def _sort_overrides(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]
             raise FranklinError(f"'{override}' is no override: write group=choice or key=value")
         if key == "experiment":
             raise FranklinError(f"'{override}': the experiment is the first argument: franklin run {value}")
+        group, _, part = key.partition(".")
+        if part == "name" and group in known and group != "data":
+            raise FranklinError(f"'{override}': choose it by {group}={value}, which brings the rest of its settings")
         if key in known:
             _check_word(key, value, known[key])
             choices.append(override)
@@ -170,15 +174,15 @@ def _lay_over(tree: dict[str, Any], values: dict[str, Any]) -> None:
         for part in path[:-1]:
             node = node.get(part) if isinstance(node, dict) else None
         if not isinstance(node, dict) or (path[-1] not in node and not opened):
-            raise FranklinError(f"unknown key '{key}': {nearest(key, _keys(tree))}")
+            raise FranklinError(f"unknown key '{key}': {nearest(key, (name for name, _ in _items(tree)))}")
         node[path[-1]] = value
 
 
-def _keys(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def _items(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        yield f"{prefix}{key}"
+        yield f"{prefix}{key}", value
         if isinstance(value, dict):
-            yield from _keys(value, f"{prefix}{key}.")
+            yield from _items(value, f"{prefix}{key}.")
 
 
 def _check_complete(tree: dict[str, Any]) -> None:
@@ -190,7 +194,13 @@ def _check_complete(tree: dict[str, Any]) -> None:
 
 
 def _check_space(tree: dict[str, Any]) -> None:
-    known = set(_keys(tree))
-    for key in tree["tuner"]["space"]:
+    known = dict(_items(tree))
+    for key, values in tree["tuner"]["space"].items():
         if key not in known:
             raise FranklinError(f"tuner.space: unknown key '{key}': {nearest(key, known)}")
+        if key.partition(".")[0] not in SEARCHED:
+            raise FranklinError(f"tuner.space: no trial can change '{key}'; search keys of {', '.join(SEARCHED)}")
+        if isinstance(values, dict) and "low" in values and isinstance(known[key], int):
+            raise FranklinError(
+                f"tuner.space: '{key}' takes whole numbers; write {{choices: [...]}} in place of a range"
+            )

@@ -7,6 +7,7 @@ that it crashed; the log has the traceback.
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 
 from conf.errors import FranklinError
-from conf.schema import Data, Feed, Mlp, Optimizer, Spark, Strategy, Strict, Trainer
+from conf.schema import Data, DateSplit, Feed, HashSplit, Mlp, Optimizer, Spark, Strategy, Strict, Trainer
 
 PROGRESS_MARK = "@franklin "
 
@@ -112,6 +113,7 @@ class RegisterRequest(Request):
     weights: Path
     model: Mlp
     name: str
+    split: DateSplit | HashSplit
     promotion: Literal["enabled", "dry_run", "disabled"]
     seed: int
     bootstrap: int
@@ -156,6 +158,11 @@ def serve(kind: type[Q], work: Callable[[Q], BaseModel | None]) -> None:
         raise SystemExit(1) from None
     if result is not None:
         answer(request.answer, {"result": result.model_dump(mode="json")})
+
+
+def clean_up_on_sigterm() -> None:
+    """Turn SIGTERM into an exception, so that temporary folders are removed on the way out."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def answer(path: Path, content: dict[str, object]) -> None:

@@ -39,7 +39,7 @@ class DateSplit(Strict):
 
 
 class HashSplit(Strict):
-    """Each row goes where the hash of its values says, so a row stays in its split when others are added."""
+    """Each row goes where the hash of all its columns says: it stays there when rows are added or features chosen."""
 
     by: Literal["hash"]
     validation: Share

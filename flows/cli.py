@@ -82,7 +82,8 @@ def up(
         ended = threading.Event()
         with servers(default_home(), prefect_port, mlflow_port, say=lambda line: typer.echo(line, err=True)) as running:
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(name, lambda *_: ended.set())
+                if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
+                    signal.signal(name, lambda *_: ended.set())
             typer.echo(f"Prefect  {running.prefect}")
             typer.echo(f"MLflow   {running.mlflow}")
             typer.echo(

@@ -76,6 +76,7 @@ def to_register(settings: Settings, folder: Path, feature_set: str, weights: Pat
         weights=weights,
         model=settings.model,
         name=settings.experiment,
+        split=settings.data.split,
         promotion=settings.tracking.promotion,
         seed=settings.seed,
         bootstrap=settings.tracking.bootstrap,

@@ -29,7 +29,8 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(variables(settings.home))
-    signal.signal(signal.SIGHUP, _hang_up)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _hang_up)
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
     servers = ExitStack()

@@ -41,7 +41,7 @@ def owner(folder: Path) -> Owner | None:
     """The last owner of a run folder, if there has been one."""
     try:
         return Owner.model_validate_json((folder / "owner.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

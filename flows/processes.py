@@ -19,6 +19,7 @@ from flows.supervise import USAGE_MARK
 
 R = TypeVar("R", bound=Strict)
 TAIL_LINES = 12
+ENGINE_GRACE_SECONDS = 5.0
 Process = subprocess.Popen[str]
 
 
@@ -107,15 +108,18 @@ def supervised(
     log: IO[str],
     environment: Mapping[str, str] | None = None,
     output: int | IO[str] = subprocess.PIPE,
+    grace_seconds: float = ENGINE_GRACE_SECONDS,
 ) -> Iterator[Process]:
     """Start a command under `flows.supervise`; on leaving, it and all that it started are gone.
+
+    Whatever has not ended by itself `grace_seconds` after it was asked to is killed.
 
     Closing the standard input of the process that is given ends it earlier.
     """
     log.write(f"$ {shlex.join(command)}\n")
     log.flush()
     guard = subprocess.Popen(
-        [sys.executable, "-m", "flows.supervise", *command],
+        [sys.executable, "-m", "flows.supervise", str(grace_seconds), *command],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=log,

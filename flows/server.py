@@ -1,5 +1,6 @@
 """Prefect's server, in a process that ends with whoever asked for it."""
 
+import fcntl
 import json
 import os
 import socket
@@ -7,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -46,8 +47,12 @@ def prefect_api(home: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    with prefect_server(home, port, variables(home) | {"PREFECT_UI_ENABLED": "false"}, "--no-services") as server:
-        wait(f"http://{HOST}:{port}/api/health", server, home / "logs" / "prefect-server.log")
+    environment = variables(home) | {"PREFECT_UI_ENABLED": "false"}
+    with ExitStack() as stack:
+        with (home / "prefect.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two servers that make one database at once damage it
+            server = stack.enter_context(prefect_server(home, port, environment, "--no-services"))
+            wait(f"http://{HOST}:{port}/api/health", server, home / "logs" / "prefect-server.log")
         yield f"http://{HOST}:{port}/api"
 
 

@@ -25,6 +25,8 @@ from flows.processes import EngineCrashError, Progress
 from models.parallel.world import world_size
 from spark_jobs.fingerprint import fingerprint
 
+REASONS_SHOWN = 3
+
 
 def crashed(_task: Any, _run: Any, state: Any) -> bool:
     """Whether a task ended in a crash, which a retry may mend; a person's mistake it can't."""
@@ -45,7 +47,7 @@ def prepare(run: Context) -> str:
             stage.run(PREPARE, request, PrepareResult)
         manifest = read_manifest(str(folder))
         _record_feature_set(run, stage, manifest, str(folder))
-    for line in _inferred(manifest):
+    for line in [*_inferred(manifest), *_quarantined(manifest, folder)]:
         run.display.say(line)
     return str(folder)
 
@@ -107,6 +109,16 @@ def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: 
     stage.note = f"{sum(rows.values()):,} rows in {len(manifest.columns)} columns, {lost['rows_set_aside']:,} set aside"
     if "prepare" in run.reused:
         stage.note = f"reused: {stage.note}"
+
+
+def _quarantined(manifest: Manifest, folder: Path) -> list[str]:
+    """Why rows were quarantined, the most frequent reasons first, and where they are."""
+    if not manifest.quarantined:
+        return []
+    reasons = sorted(manifest.quarantined.items(), key=lambda each: -each[1])
+    listed = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons[:REASONS_SHOWN])
+    more = f" and {len(reasons) - REASONS_SHOWN} more reasons" if len(reasons) > REASONS_SHOWN else ""
+    return [f"  quarantined: {listed}{more}; the rows are in {folder / 'quarantine'}"]
 
 
 def _inferred(manifest: Manifest) -> list[str]:

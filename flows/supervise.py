@@ -1,4 +1,4 @@
-"""A small guard between a flow and one engine: `python -m flows.supervise COMMAND ...`.
+"""A small guard between a flow and one engine: `python -m flows.supervise GRACE_SECONDS COMMAND ...`.
 
 It starts the command, adds up the memory of everything below it, and ends all of that when the command ends, on
 SIGTERM, or when its own standard input closes, which is what happens when the flow dies, however it dies. On Linux it
@@ -21,12 +21,14 @@ import psutil
 
 USAGE_MARK = "@usage "
 SAMPLE_SECONDS = 0.2
-GRACE_SECONDS = 5.0
+KILL_SECONDS = 5.0
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def supervise(command: list[str]) -> int:
+def supervise(command: list[str], grace_seconds: float) -> int:
     """Run a command until it ends or standard input closes; leave nothing of it alive.
+
+    What is asked to end has `grace_seconds` for it, then it is killed.
 
     Returns:
         The command's exit status, 128 + signal if a signal ended it.
@@ -43,7 +45,7 @@ def supervise(command: list[str]) -> int:
             abandoned.set()
         peak_bytes = max(peak_bytes, memory_bytes())
         status = reap(child.pid)
-    end_descendants()
+    end_descendants(grace_seconds)
     times = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = 128 + signal.SIGTERM if status is None else exit_code(status)
     usage = {"exit": code, "peak_memory_bytes": peak_bytes, "processor_seconds": times.ru_utime + times.ru_stime}
@@ -83,9 +85,9 @@ def reap(pid: int) -> int | None:
             status = ended_status
 
 
-def end_descendants() -> None:
+def end_descendants(grace_seconds: float) -> None:
     """Ask every descendant to end, and kill those that have not after the grace."""
-    for send, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
+    for send, patience in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, KILL_SECONDS)):
         deadline = time.monotonic() + patience
         for process in psutil.Process().children(recursive=True):
             try:
@@ -104,4 +106,4 @@ def exit_code(status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(sys.argv[1:]))
+    sys.exit(supervise(sys.argv[2:], float(sys.argv[1])))

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from conf.errors import FranklinError
@@ -25,6 +26,7 @@ class Tracker:
     def __init__(self, client: MlflowClient, uri: str, experiment_id: str, run_id: str) -> None:
         """Write into the run `run_id`, which is open."""
         self.client, self.uri, self.experiment_id, self.run_id = client, uri, experiment_id, run_id
+        self.closed = False
 
     @property
     def track(self) -> Track:
@@ -74,15 +76,19 @@ class Tracker:
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Close the run as what became of the block: an interruption or a signal is KILLED, an error is FAILED."""
-        status = RunStatus.KILLED
         try:
             yield
-            status = RunStatus.FINISHED
-        except Exception:
-            status = RunStatus.FAILED
+        except BaseException as error:
+            try:
+                self._close(RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED)
+            except MlflowException as unheard:
+                error.add_note(f"its MLflow run {self.run_id} could not be closed either: {unheard}")
             raise
-        finally:
-            self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+        self._close(RunStatus.FINISHED)
+
+    def _close(self, status: int) -> None:
+        self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+        self.closed = True
 
 
 @contextmanager
@@ -111,7 +117,8 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         with tracker.closing():
             yield tracker
     finally:
-        take(folder, tracker.track, closed=True)
+        # One that MLflow has not heard of is left to the next run.
+        take(folder, tracker.track, closed=tracker.closed)
 
 
 def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> None:
@@ -120,19 +127,30 @@ def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> None:
         before = owner(folder)
         if before is None or before.track.uri != uri or not before.died:
             continue
-        parent = client.get_run(before.track.run_id)
-        experiment = parent.info.experiment_id
-        stages = client.search_runs([experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent.info.run_id}'")
-        trials = [
-            trial
-            for stage in stages
-            for trial in client.search_runs([experiment], f"tags.{MLFLOW_PARENT_RUN_ID} = '{stage.info.run_id}'")
-        ]
-        for run in [*trials, *stages, parent]:
+        for run in _family(client, before.track.run_id):
             if run.info.status == RunStatus.to_string(RunStatus.RUNNING):
                 client.set_tag(run.info.run_id, "ended", "its flow's process was killed")
                 client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
         take(folder, before.track, closed=True)
+
+
+def _family(client: MlflowClient, run_id: str) -> list[Run]:
+    """A run's trials, its stages and itself, without what a person has deleted."""
+    try:
+        parent = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return []
+    if parent.info.lifecycle_stage != LifecycleStage.ACTIVE:
+        return []
+
+    def below(run: Run) -> list[Run]:
+        wanted = f"tags.{MLFLOW_PARENT_RUN_ID} = '{run.info.run_id}'"
+        return list(client.search_runs([parent.info.experiment_id], wanted))
+
+    stages = below(parent)
+    return [*(trial for stage in stages for trial in below(stage)), *stages, parent]
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:

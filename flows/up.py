@@ -14,6 +14,8 @@ from flows.server import HOST, announce, prefect_server, running, variables, wai
 
 POOL = "franklin"
 CHECK_SECONDS = 1.0
+AT_ONCE = "1"  # flow runs: each takes every core of the machine
+GRACE_SECONDS = 20.0  # a flow run ends its engines first, then tells MLflow
 ROOT = Path(__file__).parent.parent
 
 
@@ -51,11 +53,13 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
+    store = f"sqlite:///{home / 'mlflow.db'}"
     environment = {
         **variables(home),
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FRANKLIN_HOME": str(home),
+        "MLFLOW_TRACKING_URI": store,  # the runs go where the UI beside them looks
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its consumers take a gigabyte for what franklin does not use
     }
     logs = home / "logs"
@@ -66,13 +70,12 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         def start(name: str, *arguments: str) -> Process:
             log = stack.enter_context((logs / f"{name}.log").open("a", encoding="utf-8"))
             command = [sys.executable, "-m", *arguments]
-            processes[name] = stack.enter_context(supervised(command, log, environment, output=log))
+            processes[name] = stack.enter_context(supervised(command, log, environment, log, GRACE_SECONDS))
             return processes[name]
 
         say("starting the Prefect server and the MLflow UI ...")
         server = stack.enter_context(prefect_server(home, prefect_port, environment))
         processes["prefect-server"] = server
-        store = f"sqlite:///{home / 'mlflow.db'}"
         ui = start(
             "mlflow", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1",
             "--backend-store-uri", store, "--default-artifact-root", (home / "mlartifacts").as_uri(),
@@ -82,7 +85,7 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         say("registering the deployments ...")
         register(environment, logs / "deploy.log")
         # The worker goes first when all ends, so that its flow runs can still tell the server.
-        start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up")
+        start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up", "--limit", AT_ONCE)
         stack.callback(announce(home, f"{prefect}/api", mlflow).unlink, missing_ok=True)
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")

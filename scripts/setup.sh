@@ -9,7 +9,8 @@ torch=2.13.0
   echo "franklin needs Python 3.11 or later; '$python' is $("$python" -V 2>&1). Say which: make demo PYTHON=python3.12" >&2
   exit 1
 }
-if [ -f .venv/.lock ] && cmp -s requirements.lock .venv/.lock; then exit 0; fi
+made_of() { cat requirements.lock pyproject.toml scripts/setup.sh; }
+if [ -f .venv/.made-of ] && made_of | cmp -s - .venv/.made-of; then exit 0; fi
 
 echo "Setting up .venv (some minutes, once) ..." >&2
 "$python" -m venv .venv
@@ -30,4 +31,4 @@ fi
 pip install --no-deps --requirement requirements.lock
 pip install --no-deps --no-build-isolation --editable .
 pip check
-cp requirements.lock .venv/.lock
+made_of > .venv/.made-of

@@ -10,7 +10,7 @@ from conf.errors import FranklinError, closest
 from conf.schema import Data, Kind, Task
 
 # Columns beside the features and the label. Names that start with two underscores are franklin's.
-QUARANTINED, SET_ASIDE, DATE, ROW = "__quarantined", "__set_aside", "__date", "__row"
+QUARANTINED, SET_ASIDE, DATE, ROW, KEY = "__quarantined", "__set_aside", "__date", "__row", "__key"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Dataset:
     Attributes:
         rows: The feature columns (double if numeric, string if categorical), the label (double for a regression,
             else string), `__quarantined` and `__set_aside` (the reason, or null), `__row` (a quarantined row as it
-            came, in JSON) and `__date` (null unless the split is by date).
+            came, in JSON), `__date` (null unless the split is by date) and `__key` (see `identity`).
         read: Has the number of `rows` read, once something was computed from `rows`.
         columns: Kind of each feature.
         label: Name of the label column.
@@ -46,6 +46,12 @@ def observed(rows: DataFrame) -> tuple[DataFrame, Observation]:
     """Have rows counted in passing, under the name `rows`, by whatever reads them first."""
     read = Observation()
     return rows.observe(read, F.count(F.lit(1)).alias("rows")), read
+
+
+def identity(values: Iterable[Column]) -> Column:
+    """Hash a row by all that was read of it: no choice of features, kinds or label moves it to another split."""
+    # Written out, since Spark hashes no maps.
+    return F.xxhash64(*(value.cast("string") for value in values)).alias(KEY)
 
 
 def first_reason(checks: dict[str, Column]) -> Column:

@@ -7,8 +7,8 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.manifest import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Column, Label, Numeric
 from conf.schema import Kind
-from spark_jobs.dataset import column
-from spark_jobs.splitting import FATE, KEY
+from spark_jobs.dataset import KEY, column
+from spark_jobs.splitting import FATE
 
 CODE = "__code_"
 

@@ -15,6 +15,7 @@ from spark_jobs.dataset import (
     Dataset,
     as_number,
     first_reason,
+    identity,
     kinds,
     observed,
     require,
@@ -97,6 +98,7 @@ def derive(joined: DataFrame, columns: dict[str, Kind], label: str) -> DataFrame
     return joined.withColumn(QUARANTINED, first_reason(_checks())).select(
         *(said[name].cast("double" if kind == "numeric" else "string").alias(name) for name, kind in columns.items()),
         outcome.alias(label),
+        identity(F.col(name) for name in NEEDED["flights"]),
         F.col("date").alias(DATE),
         QUARANTINED,
         F.when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted")).alias(

@@ -1,7 +1,5 @@
 """Prepare: a dataset in, a feature set out. `python -m spark_jobs.prepare REQUEST.json`, or by `spark-submit`."""
 
-import signal
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,15 +7,15 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import FranklinError
-from conf.exchange import PrepareRequest, PrepareResult, serve
+from conf.exchange import PrepareRequest, PrepareResult, clean_up_on_sigterm, serve
 from conf.manifest import SPLITS, Column, Label, Manifest, Split
-from spark_jobs.dataset import ROW, column
+from spark_jobs.dataset import KEY, ROW, column
 from spark_jobs.encoding import encode, fit
 from spark_jobs.fingerprint import fingerprint, inputs
 from spark_jobs.flights import flights
 from spark_jobs.reading import naming_damage
 from spark_jobs.session import session
-from spark_jobs.splitting import FATE, KEY, QUARANTINE, REASON, assign
+from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign
 from spark_jobs.table import table
 from spark_jobs.tally import Tally, count, fit_label
 from spark_jobs.writing import Draft, data_files, drafting, write_split
@@ -117,11 +115,6 @@ def account(manifest: Manifest) -> None:
         raise RuntimeError(f"{manifest.rows_in} rows came in, {out} are accounted for ({written})")
 
 
-def _end(*_: object) -> None:
-    # As an exception, SIGTERM lets every folder clean up behind it.
-    sys.exit(128 + signal.SIGTERM)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    clean_up_on_sigterm()
     serve(PrepareRequest, prepare)

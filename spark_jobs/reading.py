@@ -24,13 +24,14 @@ HEADER_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 
 
-def read_csv(spark: SparkSession, files: list[str], null: str = "") -> DataFrame:
+def read_csv(spark: SparkSession, files: list[str], null: str = "", *, multi_line: bool = False) -> DataFrame:
     """Read CSV files with one header as strings, plus `__unreadable`: the line, where it does not fit the header.
 
     Args:
         spark: The session.
         files: Paths; a `.zip` holds one CSV file and is unpacked into the session's scratch folder.
         null: What stands for a missing value.
+        multi_line: Whether quoted values may have line breaks; one task then reads a whole file.
 
     Raises:
         FranklinError: A file has no header, repeats a name in it, is not UTF-8, or differs from the first one's.
@@ -48,6 +49,7 @@ def read_csv(spark: SparkSession, files: list[str], null: str = "") -> DataFrame
         schema=schema,
         sep=delimiter,
         header=True,
+        multiLine=multi_line,
         quote='"',
         escape='"',
         nullValue=null,

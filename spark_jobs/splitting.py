@@ -4,17 +4,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.schema import DateSplit, HashSplit
-from spark_jobs.dataset import DATE, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
+from spark_jobs.dataset import DATE, KEY, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
 
 # A row's fate is the name of its split, or one of these two, and then there is a reason.
-FATE, REASON, KEY = "__fate", "__reason", "__key"
+FATE, REASON = "__fate", "__reason"
 QUARANTINE, ASIDE = "quarantine", "aside"
 BROKEN = "__broken"
 PARTS_PER_MILLION = 1_000_000
 
 
 def assign(dataset: Dataset, split: DateSplit | HashSplit) -> DataFrame:
-    """Give each row a fate, its reason and a key, which depend on nothing but the row.
+    """Give each row a fate and its reason, which depend on nothing but the row.
 
     Returns:
         Features and label, then `__fate`, `__reason`, `__row` (both null unless set aside or quarantined) and `__key`.
@@ -33,7 +33,6 @@ def assign(dataset: Dataset, split: DateSplit | HashSplit) -> DataFrame:
     return (
         dataset.rows.withColumn(BROKEN, first_reason(checks))
         .withColumn(BROKEN, F.coalesce(QUARANTINED, BROKEN))
-        .withColumn(KEY, F.xxhash64(*map(column, names)))
         .select(
             *map(column, names),
             F.when(column(BROKEN).isNotNull(), QUARANTINE)

@@ -17,6 +17,7 @@ from spark_jobs.dataset import (
     as_number,
     column,
     first_reason,
+    identity,
     kinds,
     observed,
     require,
@@ -132,7 +133,7 @@ def _read(spark: SparkSession, data: Data) -> DataFrame:
     if files[0].endswith(".parquet"):
         rows = read_parquet(spark, files, str(data.path))
         return rows.withColumn(UNREADABLE, F.lit(None).cast("string"))
-    rows = read_csv(spark, files)
+    rows = read_csv(spark, files, multi_line=True)
     cleaned = [F.when(~F.lower(column(n)).isin(*NO_VALUE), column(n)).alias(n) for n in rows.columns if n != UNREADABLE]
     return rows.select(*cleaned, UNREADABLE)
 
@@ -189,6 +190,7 @@ def _clean(rows: DataFrame, names: list[str], columns: dict[str, Kind], data: Da
             for name, kind in columns.items()
         ),
         label.alias(data.label),
+        identity(map(column, names)),
         date.alias(DATE),
         QUARANTINED,
         F.when(label.isNull(), "no label").alias(SET_ASIDE),

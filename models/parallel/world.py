@@ -14,6 +14,8 @@ CPU_RANKS = 2
 def world_size(strategy: Strategy, batch_size: int) -> int:
     """Ranks that `strategy` gets on this machine: what it says, or every GPU, or two processes without one.
 
+    Unless it says how many, as many GPUs are taken as can share a batch equally.
+
     Args:
         strategy: the parallelism chosen.
         batch_size: rows of one step over all ranks together.
@@ -24,7 +26,8 @@ def world_size(strategy: Strategy, batch_size: int) -> int:
     """
     gpus, cores = count_gpus(), count_cores()
     most, have = (gpus, f"{gpus} GPU") if gpus else (max(cores, CPU_RANKS), f"{cores} core")
-    ranks = 1 if strategy.name == "single" else strategy.world_size or gpus or CPU_RANKS
+    sharing = max((ranks for ranks in range(1, gpus + 1) if batch_size % ranks == 0), default=CPU_RANKS)
+    ranks = 1 if strategy.name == "single" else strategy.world_size or sharing
     if ranks > most:
         plural = "" if have.startswith("1 ") else "s"
         raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}{plural}; take at most {most}")

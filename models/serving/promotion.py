@@ -13,7 +13,7 @@ Mode = Literal["enabled", "dry_run", "disabled"]
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that holds the alias, and `(rows, ...)` scores of the holdout, or why it could give none."""
+    """The version that holds the alias, and `(rows, ...)` scores of the holdout, or why there are none to compare."""
 
     version: int
     scores: Floats | None
@@ -55,7 +55,7 @@ class Contest:
             return Decision(wins=True, text="first champion")
         name = f"champion version {champion.version}"
         if champion.scores is None:
-            return Decision(wins=False, text=f"{name} stays: it can't score these rows ({champion.reason})")
+            return Decision(wins=False, text=f"{name} stays: {champion.reason}")
         found = difference(
             metric.name,
             judge(self.task, challenger, self.label),

@@ -11,7 +11,7 @@ from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from conf.exchange import RegisterRequest, RegisterResult, progress, serve
+from conf.exchange import RegisterRequest, RegisterResult, clean_up_on_sigterm, progress, serve
 from conf.manifest import Manifest, read_manifest
 from models.evaluation.metrics import Floats, judge, main_metric
 from models.evaluation.predictions import predict_split
@@ -21,6 +21,7 @@ from models.serving.predict import load_network
 from models.serving.promotion import Champion, Contest, Decision
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+SPLIT = "split"  # a tag: how rows were split when a version was trained
 TOLERANCE = 1e-5  # of a score, relative to the label's scale
 BUFFER_ROWS = 65_536
 STEPS = 4
@@ -40,7 +41,10 @@ def register(request: RegisterRequest) -> RegisterResult:
         check(scores, holdout.label, request, manifest)
         progress(2, STEPS, "steps", "compare with the champion")
         holder = champion_version(client, request.name)
-        decision = _decide(request, holdout, scores, holder, folder)
+        decision = _decide(client, request, holdout, scores, holder=holder, folder=folder)
+        while (now := champion_version(client, request.name)) != holder:  # another run was faster
+            holder = now
+            decision = _decide(client, request, holdout, scores, holder=holder, folder=folder)
     progress(3, STEPS, "steps", "register the version and write the decision")
     version = int(mlflow.register_model(model_uri, request.name).version)
     client.set_registered_model_alias(request.name, CHALLENGER, str(version))
@@ -87,18 +91,34 @@ def check(scores: Floats, label: Floats, request: RegisterRequest, manifest: Man
         raise RuntimeError(f"the logged model's scores of the raw rows differ from the evaluation's by {gap:.2e}")
 
 
-def _decide(request: RegisterRequest, holdout: Holdout, scores: Floats, holder: int | None, folder: Path) -> Decision:
+def _decide(
+    client: MlflowClient,
+    request: RegisterRequest,
+    holdout: Holdout,
+    scores: Floats,
+    *,
+    holder: int | None,
+    folder: Path,
+) -> Decision:
     if request.promotion == "disabled":
         return Decision(wins=False, text="promotion is disabled")
     champion = None
     if holder is not None:
-        try:
-            uri = f"models:/{request.name}/{holder}"
-            champion = Champion(holder, holdout.scores_apart(uri, request.track.uri, folder))
-        except ScoringError as error:
-            champion = Champion(holder, None, str(error))
+        split = client.get_model_version(request.name, str(holder)).tags.get(SPLIT)
+        if split == request.split.model_dump_json():
+            champion = _scored(request, holdout, holder, folder)
+        else:
+            champion = Champion(holder, None, f"its split was {split}, so it may have learned from these rows")
     contest = Contest(holdout.manifest.task, holdout.label, request.bootstrap, request.seed)
     return contest.decide(scores, champion).under(request.promotion)
+
+
+def _scored(request: RegisterRequest, holdout: Holdout, holder: int, folder: Path) -> Champion:
+    try:
+        uri = f"models:/{request.name}/{holder}"
+        return Champion(holder, holdout.scores_apart(uri, request.track.uri, folder))
+    except ScoringError as error:
+        return Champion(holder, None, f"it can't score these rows ({error})")
 
 
 def _main(manifest: Manifest, scores: Floats, label: Floats) -> dict[str, float]:
@@ -118,6 +138,7 @@ def _record(
 ) -> None:
     """Write the decision, its numbers and the way back where a person looks for them: at the version and at the run."""
     tags = {"decision": decision.text, "previous_champion": str(holder or "none")}
+    tags[SPLIT] = request.split.model_dump_json()
     if decision.wins and holder is not None:
         tags["way_back"] = f"MlflowClient().set_registered_model_alias('{request.name}', '{CHAMPION}', '{holder}')"
     numbers = metrics | {f"promotion_{name}": value for name, value in decision.metrics.items()}
@@ -132,4 +153,5 @@ def _record(
 
 
 if __name__ == "__main__":
+    clean_up_on_sigterm()
     serve(RegisterRequest, register)

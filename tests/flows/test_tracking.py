@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from conf.compose import compose
 from conf.errors import FranklinError
 from conf.schema import Settings
+from flows.owners import owner
 from flows.tracking import tracked
 
 
@@ -66,6 +68,35 @@ def test_what_a_killed_flow_left_running_is_closed_by_the_next(settings: Setting
     assert statuses(settings) == {"dead": "RUNNING", "tune": "RUNNING", "trial": "RUNNING"}
     with tracked(settings, folder(settings, "next"), "next", {}):
         assert statuses(settings) == {"dead": "KILLED", "tune": "KILLED", "trial": "KILLED", "next": "RUNNING"}
+
+
+def test_a_run_that_a_person_deleted_is_let_be(settings: Settings) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=die_at_work, args=(settings,))
+    process.start()
+    process.join(60)
+    client = MlflowClient(f"sqlite:///{settings.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("flights_delay").experiment_id
+    (dead,) = [run for run in client.search_runs([experiment]) if run.info.run_name == "dead"]
+    client.delete_run(dead.info.run_id)
+    (settings.home / "runs" / ".DS_Store").touch()
+    with tracked(settings, folder(settings, "next"), "next", {}):
+        assert statuses(settings)["next"] == "RUNNING"
+
+
+def test_a_run_that_mlflow_could_not_close_is_left_to_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise MlflowException("the server is gone")
+
+    path = folder(settings, "one")
+    monkeypatch.setattr(MlflowClient, "set_terminated", gone)
+    with pytest.raises(ValueError, match="the cause") as raised, tracked(settings, path, "one", {}):
+        raise ValueError("the cause")
+    assert "the server is gone" in raised.value.__notes__[0]
+    left = owner(path)
+    assert left is not None
+    assert not left.closed
 
 
 def test_a_deleted_experiment_is_named_with_the_way_back(settings: Settings) -> None:

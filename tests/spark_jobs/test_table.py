@@ -133,6 +133,27 @@ def test_a_row_keeps_its_split_when_others_are_added(prepare: Prepare, people: p
     assert held[0] < held[1]
 
 
+def test_a_row_keeps_its_split_whatever_is_made_of_it(prepare: Prepare, written: Path) -> None:
+    """Else a champion would be judged on rows that it has learned."""
+    plain = {"ignore": ["row", "name"]}
+    choices = [plain, {"ignore": ["row", "name", "town"]}, {**plain, "columns": {"a.ge": "categorical"}}]
+    held = []
+    for number, choice in enumerate(choices):
+        _, folder = prepare(table_data(written, **choice), name=str(number))
+        held.append(set(pq.read_table(folder / "holdout")["in come"].to_pylist()))
+    assert held[0] == held[1] == held[2]
+
+
+def test_a_value_may_have_line_breaks(prepare: Prepare, people: pd.DataFrame, tmp_path: Path) -> None:
+    people["town"] = [f"{town}\nby the sea" for town in people["town"]]
+    people.to_csv(tmp_path / "p.csv", index=False)
+    manifest, _ = prepare(table_data(tmp_path / "p.csv"))
+    assert (manifest.rows_in, manifest.quarantined) == (ROWS, {})
+    (town,) = [column for column in manifest.columns if column.name == "town"]
+    assert isinstance(town, Categorical)
+    assert "Ayr\nby the sea" in town.vocabulary
+
+
 @pytest.mark.parametrize(
     "name", ["data[1].csv", "{x}.csv", "a*b?.csv", "back\\slash.csv", "data[1].parquet", "d [1].csv.zip"]
 )

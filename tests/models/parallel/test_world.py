@@ -28,6 +28,12 @@ def test_a_rank_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world_size(Strategy(name="ddp", world_size=None), 1024) == 4
 
 
+def test_as_many_gpus_as_share_a_batch_equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5")
+    assert world_size(Strategy(name="ddp", world_size=None), 1024) == 4
+    assert world_size(Strategy(name="ddp", world_size=None), 1536) == 6
+
+
 def test_more_ranks_than_cores_is_an_error() -> None:
     with pytest.raises(FranklinError, match=r"^strategy.world_size=64: this machine has 2 cores; take at most 2$"):
         world_size(Strategy(name="ddp", world_size=64), 1024)

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from conf.exchange import RegisterRequest, Track
-from conf.schema import Task
+from conf.schema import HashSplit, Task
 from models.serving.package import log
 from tests.models.trained import Trained, train
 
@@ -45,6 +45,7 @@ def new_request(
             weights=trained.weights,
             model=trained.model,
             name=name,
+            split=HashSplit(by="hash", validation=0.2, test=0.2),
             promotion="enabled",
             seed=1,
             bootstrap=100,

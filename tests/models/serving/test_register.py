@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from conf.exchange import RegisterRequest
-from conf.schema import Task
+from conf.schema import HashSplit, Task
 from models.serving.promotion import Champion, Contest
 from models.serving.register import champion_version, register
 from tests.models.trained import Trained, weights_of
@@ -73,6 +73,15 @@ def test_a_champion_that_takes_other_columns_stays_and_the_reason_is_said(
     assert result.alias == "challenger"
     assert "champion version 1 stays: it can't score these rows" in result.decision
     assert "carrier" in result.decision
+
+
+def test_a_champion_of_another_split_is_not_compared(trained: dict[Task, Trained], new_request: NewRequest) -> None:
+    register(new_request(trained["binary"], "split"))
+    other = HashSplit(by="hash", validation=0.1, test=0.3)
+    result = register(new_request(trained["binary"], "split").model_copy(update={"split": other}))
+    assert result.alias == "challenger"
+    assert "champion version 1 stays: its split was" in result.decision
+    assert "it may have learned from these rows" in result.decision
 
 
 def test_a_champion_of_another_task_stays(trained: dict[Task, Trained], new_request: NewRequest) -> None:
