@@ -2,17 +2,21 @@
 
 import getpass
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment, flow_run
+from prefect.states import Crashed
 
 from conf.compose import compose, dump
 from conf.schema import Settings, StrategyName, Strict, TunerName
+from flows.cancel import cancellable, say_cancelled
 from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
@@ -28,7 +32,7 @@ def run_name() -> str:
     return f"{Path(flow_run.parameters['experiment']).stem}-{flow_run.parameters['strategy']}"
 
 
-@flow(name="pipeline", flow_run_name=run_name, validate_parameters=True)
+@flow(name="pipeline", flow_run_name=run_name, validate_parameters=True, on_crashed=[say_cancelled])
 def pipeline(
     experiment: str,
     strategy: StrategyName = "single",
@@ -45,7 +49,10 @@ def pipeline(
 
     """
     settings = compose(experiment, [f"strategy={strategy}", f"tuner={tuner}", *overrides])
-    return run_stages(settings, display.get() or Log(get_run_logger())).model_dump(mode="json")
+    shown_on = display.get() or Log(get_run_logger())
+    watched = cancellable(UUID(str(flow_run.id))) if deployment.id is None else nullcontext()  # a worker does it itself
+    with watched:
+        return run_stages(settings, shown_on).model_dump(mode="json")
 
 
 def run_stages(settings: Settings, shown_on: Display) -> Summary:
@@ -95,6 +102,18 @@ def _introduce(tracker: Tracker, settings: Settings) -> None:
     tracker.client.log_text(tracker.run_id, dump(settings), "config.yaml")
     with get_client(sync_client=True) as prefect:
         prefect.update_flow_run(UUID(str(flow_run.id)), tags=[*flow_run.tags, f"mlflow:{tracker.run_id}"])
+        for died in tracker.abandoned:
+            _say_crashed(prefect, UUID(died))
+
+
+def _say_crashed(prefect: SyncPrefectClient, flow_run_id: UUID) -> None:
+    """Close in Prefect, too, what a killed process left running; another server may never have heard of it."""
+    try:
+        state = prefect.read_flow_run(flow_run_id).state
+    except ObjectNotFound:
+        return
+    if state is not None and state.is_running():
+        prefect.set_flow_run_state(flow_run_id, Crashed(message="its process was killed"), force=True)
 
 
 def _describe(tracker: Tracker, settings: Settings, ranks: int) -> None:

@@ -24,9 +24,10 @@ class Tracker:
     """One MLflow run of a flow, and the nested runs of its stages and trials."""
 
     def __init__(self, client: MlflowClient, uri: str, experiment_id: str, run_id: str) -> None:
-        """Write into the run `run_id`, which is open."""
+        """Write into the run `run_id`, which is open; `abandoned` are ids of flow runs that died and were closed."""
         self.client, self.uri, self.experiment_id, self.run_id = client, uri, experiment_id, run_id
         self.closed = False
+        self.abandoned: list[str] = []
 
     @property
     def track(self) -> Track:
@@ -104,7 +105,7 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(uri)
     experiment_id = _experiment(client, settings.experiment, None if is_server(uri) else settings.home / "mlartifacts")
-    _close_abandoned(client, uri, folder.parent)
+    abandoned = _close_abandoned(client, uri, folder.parent)
     before = owner(folder)
     if before is None:
         run_id = client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id
@@ -112,6 +113,7 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         run_id = before.track.run_id
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     tracker = Tracker(client, uri, experiment_id, run_id)
+    tracker.abandoned = abandoned
     take(folder, tracker.track, closed=False)
     try:
         with tracker.closing():
@@ -121,8 +123,9 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         take(folder, tracker.track, closed=tracker.closed)
 
 
-def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> None:
-    """Close as KILLED what flows left RUNNING that were killed outright, with a word why."""
+def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> list[str]:
+    """Close as KILLED what flows left RUNNING that were killed outright, with a word why; their flow runs' ids."""
+    closed = []
     for folder in folders.iterdir():
         before = owner(folder)
         if before is None or before.track.uri != uri or not before.died:
@@ -132,6 +135,8 @@ def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> None:
                 client.set_tag(run.info.run_id, "ended", "its flow's process was killed")
                 client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
         take(folder, before.track, closed=True)
+        closed.append(folder.name)
+    return closed
 
 
 def _family(client: MlflowClient, run_id: str) -> list[Run]:

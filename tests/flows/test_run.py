@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import mlflow
 import pandas as pd
 import psutil
 import pytest
 from mlflow.entities import Run
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
 from tests.flows.fixtures import Up
@@ -154,6 +158,40 @@ def test_a_run_interrupted_in_any_stage_leaves_nothing_alive(up: Up, breast: Pat
     assert [name for name in left if not name.endswith(".lock")] == []
 
 
+@pytest.mark.soak
+def test_a_run_cancelled_in_the_prefect_ui_ends_and_one_killed_outright_is_closed(up: Up, breast: Path) -> None:
+    words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
+    with temporary_settings({PREFECT_API_URL: f"{up.prefect}/api"}), get_client(sync_client=True) as prefect:
+        with started(up, breast, *words) as flow:
+            wait_for_rank(flow.pid, up.home)
+            first = newest(up)
+            below = psutil.Process(flow.pid).children(recursive=True)
+            prefect.set_flow_run_state(flow_run_of(first), State(type=StateType.CANCELLING))
+            assert flow.wait(40) != 0
+        assert psutil.wait_procs(below, timeout=1)[1] == []
+        assert up.client.get_run(first.info.run_id).info.status == "KILLED"
+        assert prefect.read_flow_run(flow_run_of(first)).state_name == "Cancelled"
+
+        with started(up, breast, *words) as flow:
+            wait_for_rank(flow.pid, up.home)
+            second = newest(up)
+            flow.kill()
+        assert prefect.read_flow_run(flow_run_of(second)).state_name == "Running"
+        summary(franklin("run", breast, *SHORT, "--json", home=up.home))
+        assert up.client.get_run(second.info.run_id).info.status == "KILLED"
+        assert prefect.read_flow_run(flow_run_of(second)).state_name == "Crashed"
+
+
+def newest(up: Up) -> Run:
+    """The last flow's MLflow run."""
+    experiment = up.client.get_experiment_by_name("breast").experiment_id
+    return next(run for run in up.client.search_runs([experiment]) if "strategy" in run.data.tags)
+
+
+def flow_run_of(run: Run) -> UUID:
+    return UUID(run.data.tags["prefect_flow_run_id"])
+
+
 @contextmanager
 def started(up: Up, table: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A run that goes on, and that is ended if it still does."""
@@ -175,8 +213,7 @@ def end_and_look(flow: "subprocess.Popen[bytes]", up: Up, sent: int) -> None:
     flow.send_signal(sent)
     assert flow.wait(40) != 0
     assert psutil.wait_procs(below, timeout=1)[1] == []
-    experiment = up.client.get_experiment_by_name("breast").experiment_id
-    latest = next(run for run in up.client.search_runs([experiment]) if "strategy" in run.data.tags)
+    latest = newest(up)
     assert latest.info.status == "KILLED"
     stages = children(up, latest.info.run_id)
     last, *others = sorted(stages, key=lambda run: -run.info.start_time)
