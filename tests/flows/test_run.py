@@ -225,15 +225,10 @@ def wait_for_engine(flow: int, request: str) -> None:
     """Return once an engine below the process `flow` has begun with its request."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        for process in psutil.Process(flow).children(recursive=True):
-            try:
-                command = process.cmdline()
-            except psutil.NoSuchProcess:
-                continue
-            # Not the guard, which has the engine's command among its own.
-            if command and command[-1].endswith(request) and "flows.supervise" not in command:
-                time.sleep(1.5)
-                return
+        # Not the guard, which has the engine's command among its own.
+        if any(command[-1].endswith(request) and "flows.supervise" not in command for _, command in below(flow)):
+            time.sleep(1.5)
+            return
         time.sleep(0.1)
     raise TimeoutError(f"no engine got {request}")
 
@@ -242,14 +237,21 @@ def wait_for_rank(flow: int, home: Path) -> psutil.Process:
     """A rank below the process `flow` that has written a checkpoint."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for process in psutil.Process(flow).children(recursive=True):
-            try:
-                command = process.cmdline()
-            except psutil.NoSuchProcess:
-                continue
+        for process, command in below(flow):
             if "models.train" in command and "torch.distributed.run" not in command:
                 folder = Path(command[-1]).parent / "checkpoints"
                 if folder.is_relative_to(home) and any(folder.glob("step-*[0-9]")):
                     return process
         time.sleep(0.1)
     raise TimeoutError("no rank wrote a checkpoint")
+
+
+def below(pid: int) -> Iterator[tuple[psutil.Process, list[str]]]:
+    """Every process below one, with its command."""
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            command = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if command:
+            yield process, command

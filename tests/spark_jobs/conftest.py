@@ -66,17 +66,7 @@ def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def prepare(spark: SparkSession, tmp_path: Path) -> Prepare:
     """Make a feature set with the shared session; returns its manifest and its folder."""
-
-    def make(data: Data, name: str = "made") -> tuple[Manifest, Path]:
-        folder = tmp_path / name
-        request = prepare_request(folder, data)
-        with drafting(str(folder)) as draft:
-            manifest = build(spark, request, draft)
-            draft.publish(manifest)
-        spark.catalog.clearCache()
-        return manifest, folder
-
-    return make
+    return lambda data, name="made": _made(spark, data, tmp_path / name)
 
 
 @pytest.fixture(scope="session")
@@ -84,11 +74,12 @@ def flights_set(
     spark: SparkSession, flights_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Manifest, Path]:
     """A feature set of the sampled flights, for tests that only look."""
-    folder = tmp_path_factory.mktemp("sets") / "flights"
-    data = flights_data(flights_folder)
-    request = prepare_request(folder, data)
+    return _made(spark, flights_data(flights_folder), tmp_path_factory.mktemp("sets") / "flights")
+
+
+def _made(spark: SparkSession, data: Data, folder: Path) -> tuple[Manifest, Path]:
     with drafting(str(folder)) as draft:
-        manifest = build(spark, request, draft)
+        manifest = build(spark, prepare_request(folder, data), draft)
         draft.publish(manifest)
     spark.catalog.clearCache()
     return manifest, folder
