@@ -16,6 +16,7 @@ from conf.schema import Settings
 
 ROOT = Path(__file__).parent
 TABLE = "table"
+TABLE_SUFFIXES = (".csv", ".parquet", ".zip", ".tsv", ".txt", ".xlsx")
 OPEN_MAPPINGS = ("data.columns", "data.split", "spark.conf", "tuner.space")
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
@@ -42,7 +43,12 @@ def compose(experiment: str, overrides: Sequence[str] = ()) -> Settings:
     """
     own_table = experiment.endswith((".yaml", ".yml"))
     name = TABLE if own_table else experiment
-    _check_word("experiment", name, groups()["experiment"])
+    if Path(experiment).suffix in TABLE_SUFFIXES or (not own_table and Path(experiment).is_dir()):
+        raise FranklinError(
+            f"{experiment} needs a YAML file that says `path: {experiment}` and `label: COLUMN`: run that"
+        )
+    if name != TABLE:
+        _check_word("experiment", name, [known for known in groups()["experiment"] if known != TABLE])
     choices, values = _sort_overrides(overrides)
     with initialize_config_dir(str(ROOT), version_base="1.3"):
         composed = hydra_compose("config", [f"experiment={name}", *choices])
@@ -81,8 +87,8 @@ def dump(settings: Settings) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as `did you mean 'ddp'? known: ddp, fsdp, single`."""
     known = sorted(known)
-    close = closest(word, known)
-    guess = f"did you mean '{close}'? " if close else ""
+    close = [key for key in known if key.endswith(f".{word}")] or [key for key in [closest(word, known)] if key]
+    guess = f"did you mean {' or '.join(repr(key) for key in close)}? " if close else ""
     listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else "`franklin config` prints every one"
     return guess + listed if known else "there is none"
 
@@ -153,7 +159,10 @@ def _own_table(path: Path) -> dict[str, Any]:
         beside = sorted(p.name for p in path.parent.glob("*.y*ml"))
         raise FranklinError(f"no such file: {path}; in its folder: {nearest(path.name, beside)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as error:
-        raise FranklinError(f"{path} can't be read as YAML: {str(error).splitlines()[0]}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise FranklinError(f"{place} can't be read as YAML ({reason}); write lines of `key: value`") from None
     if not isinstance(content, dict) or not content:
         raise FranklinError(f"{path} holds no keys: it needs at least `path: FILE` and `label: COLUMN`")
     values: dict[str, Any] = {f"data.{key!s}": value for key, value in content.items()}

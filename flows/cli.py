@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -13,14 +14,25 @@ from conf.schema import Settings
 from flows.errors import errors_for_people
 
 app = typer.Typer(
-    help="Spark and Lightning as one thing: prepare, tune, train, judge and register a model in one command.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 Experiment = Annotated[str, typer.Argument(help="a name under conf/experiment, or a YAML file of your own table")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="group=choice or key=value", metavar="KEY=VALUE")]
 Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks")]
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="print franklin's version", is_eager=True)] = False,
+) -> None:
+    """Spark and Lightning as one thing: prepare, tune, train, judge and register a model in one command."""
+    if version:
+        typer.echo(metadata.version("franklin"))
+        raise typer.Exit
 
 
 @app.command()
@@ -65,7 +77,8 @@ def doctor() -> None:
     with errors_for_people(debug=False):
         from flows.doctor import examine
 
-        raise typer.Exit(examine())
+        status = examine()
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -82,7 +95,7 @@ def up(
         ended = threading.Event()
         with servers(default_home(), prefect_port, mlflow_port, say=lambda line: typer.echo(line, err=True)) as running:
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
+                if name != signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
                     signal.signal(name, lambda *_: ended.set())
             typer.echo(f"Prefect  {running.prefect}")
             typer.echo(f"MLflow   {running.mlflow}")

@@ -73,12 +73,12 @@ def _machine() -> Iterator[Finding]:
 
 def _servers() -> Iterator[Finding]:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri is None:
+    if not uri:
         yield Finding("MLflow", f"the local store in {default_home()}")
     else:
         yield _reach("MLflow", uri, "MLFLOW_TRACKING_URI")
     api = os.environ.get("PREFECT_API_URL")
-    if api is None:
+    if not api:
         yield Finding("Prefect", "a server of its own for each run (`franklin up` starts one that stays)")
     else:
         yield _reach("Prefect", api, "PREFECT_API_URL")

@@ -25,8 +25,8 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         FranklinError: a mistake that a person can mend.
 
     """
-    if "PREFECT_API_URL" in os.environ:
-        check_reachable(os.environ["PREFECT_API_URL"], "Prefect", "unset PREFECT_API_URL to have one for this run")
+    if api := os.environ.get("PREFECT_API_URL"):
+        check_reachable(api, "Prefect", "unset PREFECT_API_URL to have one for this run")
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(variables(settings.home))
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup

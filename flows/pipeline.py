@@ -71,7 +71,7 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
         ranks = world_size(settings.strategy, settings.feed.batch_size)
         run = Context(settings, folder, tracker, shown_on)
         feature_set = prepare(run)
-        best = tune(run, feature_set)
+        best = settings if settings.tuner.name == "none" else tune(run, feature_set)
         _describe(tracker, best, ranks)
         trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)
         judged = evaluate(run, feature_set, trained, best)

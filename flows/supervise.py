@@ -37,6 +37,8 @@ def supervise(command: list[str], grace_seconds: float) -> int:
     adopt_orphans()
     abandoned = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: abandoned.set())
+    # Shells have background jobs ignore it, which is inherited; a Prefect worker ends by sending it to itself.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     status: int | None = None
     peak_bytes = 0

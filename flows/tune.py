@@ -16,8 +16,6 @@ from models.search.study import Trial, open_study
 def tune(run: Context, feature_set: str) -> Settings:
     """Search for better settings; those of the best trial go to training, which starts anew with all its epochs."""
     settings = run.settings
-    if settings.tuner.name == "none":
-        return settings
     with run.stage("tune") as stage:
         study = open_study(settings.tuner, "minimize", settings.seed, run.folder / "tune")
         while (trial := study.ask()) is not None:

@@ -92,20 +92,21 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
 
 
 def register(environment: Mapping[str, str], log_file: Path) -> None:
-    """Create the work pool and register every deployment of prefect.yaml.
+    """Create the work pool, register every deployment of prefect.yaml, and take up what an earlier worker left.
 
     Raises:
         FranklinError: Prefect refused.
 
     """
     for arguments in (
-        ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        ["--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")],
+        ["prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite"],
+        ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")],
+        ["flows.give_back", POOL],
     ):
-        command = [sys.executable, "-m", "prefect", *arguments]
+        command = [sys.executable, "-m", *arguments]
         with log_file.open("a", encoding="utf-8") as log, supervised(command, log, environment, output=log) as process:
             if process.wait():
-                raise FranklinError(f"`prefect {' '.join(arguments)}` failed; its log: {log_file}")
+                raise FranklinError(f"`{' '.join(arguments)}` failed; its log: {log_file}")
 
 
 def _check_free(option: str, port: int) -> None:

@@ -51,11 +51,20 @@ def table_files(path: str | None) -> list[str]:
     found = [
         system.unstrip_protocol(file) if "://" in path else file
         for file in sorted(system.find(path))
-        if file.endswith(SUFFIXES) and not Path(file).name.startswith(HIDDEN)
+        if file.endswith(SUFFIXES) and not any(part.startswith(HIDDEN) for part in _inside(system, path, file))
     ]
-    if len({file.rsplit(".", 1)[-1] for file in found}) != 1:
-        raise FranklinError(f"{path} must hold either *.csv or *.parquet files; name one file, or another folder")
+    kinds = {file.rsplit(".", 1)[-1] for file in found}
+    if not kinds:
+        raise FranklinError(f"{path} holds no *.csv and no *.parquet file; name a file, or another folder")
+    if len(kinds) > 1:
+        raise FranklinError(f"{path} holds both *.csv and *.parquet files; name one of them, or another folder")
     return found
+
+
+def _inside(system: Any, folder: str, file: str) -> tuple[str, ...]:
+    """Names of a file and of the folders around it, below `folder`."""
+    root = system._strip_protocol(folder).rstrip("/")  # noqa: SLF001, fsspec has no other way
+    return Path(file.removeprefix(f"{root}/")).parts
 
 
 def _package_data() -> str:

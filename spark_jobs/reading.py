@@ -121,13 +121,16 @@ def _header(file: str) -> tuple[list[str], str]:
         line = start.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise FranklinError(f"{file} is no readable CSV file: its first line is not UTF-8; save it as UTF-8") from None
-    if not line.strip() or "\0" in line:
+    if any(character < " " and character != "\t" for character in line):
+        raise FranklinError(f"{file} is no CSV file, by its first line; save it as CSV or Parquet")
+    if not line.strip():
         raise FranklinError(f"{file} has no header and no rows; its first line must name the columns")
     delimiter = max(DELIMITERS, key=line.count)
     header = next(csv.reader(io.StringIO(line), delimiter=delimiter, skipinitialspace=True))
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated or "" in header:
-        raise FranklinError(f"{file}: the header must name each column once; see '{(repeated or [''])[0]}'")
+    if "" in header:
+        raise FranklinError(f"{file}: column {header.index('') + 1} has no name; the header must name each column")
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise FranklinError(f"{file}: the header names '{repeated[0]}' more than once; give each column its own name")
     return header, delimiter
 
 

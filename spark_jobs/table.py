@@ -37,7 +37,7 @@ MOST_CLASSES, MOST_INTEGER_CLASSES = 200, 20
 
 @dataclass(frozen=True)
 class Profile:
-    """What one pass tells of a column: rows with a value, distinct values (about), numbers, integers, extremes."""
+    """What one pass tells of a column: rows with a value, distinct values (about), numbers, extremes, dates, ..."""
 
     type: DataType
     values: int
@@ -47,6 +47,7 @@ class Profile:
     low: float | None
     high: float | None
     constant: bool
+    dates: int
 
 
 def table(spark: SparkSession, data: Data) -> Dataset:
@@ -101,7 +102,8 @@ def infer_kind(profile: Profile) -> tuple[Kind | None, str]:
         return "numeric", "numeric"
     if profile.distinct > DISTINCT_SHARE * profile.values:
         return None, "left out: a different string in almost every row"
-    return "categorical", "categorical"
+    dates = profile.dates == profile.values
+    return "categorical", "categorical: looks like a date; split by it, or ignore it" if dates else "categorical"
 
 
 def infer_task(data: Data, profile: Profile) -> tuple[Task, str]:
@@ -115,7 +117,8 @@ def infer_task(data: Data, profile: Profile) -> tuple[Task, str]:
     if profile.constant:
         raise FranklinError(f"label '{label}' is the same in every row, so there is nothing to learn; choose another")
     if data.task == "regression" and not numeric:
-        raise FranklinError(f"label '{label}' has values that are no numbers; say data.task=multiclass")
+        other = "binary" if profile.distinct == 2 else "multiclass"  # noqa: PLR2004
+        raise FranklinError(f"label '{label}' has values that are no numbers; say data.task={other}")
     few = not numeric or (profile.integers == profile.values and profile.distinct <= MOST_INTEGER_CLASSES)
     task = data.task or ("binary" if profile.distinct == 2 else "multiclass" if few else "regression")  # noqa: PLR2004
     if task != "regression" and profile.distinct > MOST_CLASSES:
@@ -161,6 +164,7 @@ def _asked(values: Column, kind: DataType) -> Column:
         F.min(number).alias("low"),
         F.max(number).alias("high"),
         F.coalesce(F.min(text) == F.max(text), F.lit(True)).alias("constant"),
+        F.count(text.try_cast("date")).alias("dates"),
     )
 
 

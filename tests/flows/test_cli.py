@@ -2,6 +2,7 @@
 
 import io
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -29,10 +30,17 @@ def test_config_prints_a_json_schema(tmp_path: Path) -> None:
 def test_doctor_finds_what_is_there_and_how_to_mend_what_is_not(tmp_path: Path) -> None:
     well = franklin("doctor", home=tmp_path)
     assert {line.split()[1] for line in well.stdout.splitlines()} >= {"Python", "Java", "memory", "torch", "MLflow"}
+    assert (well.returncode, well.stderr) == (0, "")
     ill = franklin("doctor", home=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert ill.returncode == 1
     assert "http://127.0.0.1:9 does not answer" in ill.stdout
     assert "start it, or unset MLFLOW_TRACKING_URI" in ill.stdout
+    assert ill.stderr == ""
+
+
+def test_it_knows_its_version_and_both_ways_to_ask_for_help(tmp_path: Path) -> None:
+    assert franklin("--version", home=tmp_path).stdout.strip() == version("franklin")
+    assert "KEY=VALUE" in franklin("run", "-h", home=tmp_path).stdout
 
 
 def test_the_table_says_words_with_brackets_as_they_are() -> None:

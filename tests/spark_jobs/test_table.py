@@ -173,7 +173,7 @@ def test_a_folders_name_is_no_pattern(prepare: Prepare, people: pd.DataFrame, tm
 
 def _profile(type_: DataType, distinct: int) -> Profile:
     numbers = 0 if isinstance(type_, StringType) else 1000
-    return Profile(type_, 1000, distinct, numbers, numbers, None, None, constant=False)
+    return Profile(type_, 1000, distinct, numbers, numbers, None, None, constant=False, dates=0)
 
 
 @pytest.mark.parametrize("task", [None, "multiclass"])
