@@ -24,15 +24,20 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="group=choice or key
 Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(metadata.version("franklin"))
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     *,
-    version: Annotated[bool, typer.Option("--version", help="print franklin's version", is_eager=True)] = False,
+    version: Annotated[  # noqa: ARG001 -- its callback does it
+        bool, typer.Option("--version", help="print franklin's version", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Spark and Lightning as one thing: prepare, tune, train, judge and register a model in one command."""
-    if version:
-        typer.echo(metadata.version("franklin"))
-        raise typer.Exit
 
 
 @app.command()
