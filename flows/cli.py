@@ -33,7 +33,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def options(
     *,
-    version: Annotated[  # noqa: ARG001 -- its callback does it
+    version: Annotated[
         bool, typer.Option("--version", help="print franklin's version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
