@@ -6,5 +6,7 @@ from tests.flows.fixtures import breast, few_flights, up
 
 __all__ = ["breast", "few_flights", "up"]
 
-# In a shell's background it is ignored, and so it would be by all that the tests start and interrupt.
+# Ignored signals are inherited: SIGINT in a shell's background, SIGHUP under nohup. A handler is not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)

@@ -55,7 +55,7 @@ def test_a_missing_table_of_the_flights_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_of_both_formats_is_refused(csv: Path) -> None:
     csv.with_name("more.parquet").write_bytes(b"")
-    with pytest.raises(FranklinError, match="either"):
+    with pytest.raises(FranklinError, match="both"):
         fingerprint(table_data(csv.parent))
 
 
@@ -70,3 +70,14 @@ def test_a_name_that_spark_skips_is_refused_with_the_way_out(csv: Path, name: st
 def test_a_file_system_that_is_not_there_is_named(path: str, reason: str) -> None:
     with pytest.raises(FranklinError, match=f"^{path}: .*{reason}.*; give a path that this machine can read$"):
         fingerprint(table_data(path))
+
+
+def test_hidden_folders_are_not_looked_into(csv: Path) -> None:
+    (csv.parent / ".franklin").mkdir()
+    (csv.parent / ".franklin" / "train.parquet").write_bytes(b"")
+    assert [file.path for file in inputs(table_data(csv.parent))] == [str(csv)]
+
+
+def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FranklinError, match="holds no"):
+        inputs(table_data(tmp_path))
