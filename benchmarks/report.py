@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -17,8 +18,8 @@ from models.parallel.world import count_cores
 def machine() -> str:
     """Processor, cores and memory of this machine."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a file of ours
-            model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (FileNotFoundError, StopIteration):
         model = platform.processor()
     memory = psutil.virtual_memory().total / 2**30

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from hydra import compose as hydra_compose
@@ -16,7 +16,7 @@ from conf.schema import Settings
 
 ROOT = Path(__file__).parent
 TABLE = "table"
-TABLE_SUFFIXES = (".csv", ".parquet", ".zip", ".tsv", ".txt", ".xlsx")
+TABLE_SUFFIXES = (".csv", ".parquet", ".zip", ".tsv", ".txt")
 OPEN_MAPPINGS = ("data.columns", "data.split", "spark.conf", "tuner.space")
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
@@ -52,7 +52,7 @@ def compose(experiment: str, overrides: Sequence[str] = ()) -> Settings:
     choices, values = _sort_overrides(overrides)
     with initialize_config_dir(str(ROOT), version_base="1.3"):
         composed = hydra_compose("config", [f"experiment={name}", *choices])
-    tree: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    tree = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     if own_table:
         _lay_over(tree, _own_table(Path(experiment)))
     _lay_over(tree, values)
@@ -146,9 +146,10 @@ def _sort_overrides(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]
 
 def _parse(override: str, value: str) -> Any:
     try:
-        return OmegaConf.to_container(OmegaConf.create(f"value: {value}"), resolve=True)["value"]  # type: ignore[call-overload, index]
+        parsed = OmegaConf.to_container(OmegaConf.create(f"value: {value}"), resolve=True)
     except (yaml.YAMLError, OmegaConfBaseException):
         raise FranklinError(f"'{override}': the value is no YAML; put quotes around it") from None
+    return cast("dict[str, Any]", parsed)["value"]
 
 
 def _own_table(path: Path) -> dict[str, Any]:

@@ -13,9 +13,9 @@ FLOP_PER_THREAD = 1e9  # of one step; with less, threads wait for one another lo
 def share_cores(network: nn.Module, rows: int, local_ranks: int) -> None:
     """Give this rank its share of the machine's cores, for arithmetic only as many as its steps of `rows` rows feed.
 
-    At half of `FLOP_PER_THREAD` a second thread made steps 1.5 times as fast on a quiet machine, and 16 times as slow
-    beside one other busy process (`benchmarks/threads.py`). The number depends on the configuration and the machine
-    alone, so a resumed training adds up in the same order.
+    At half of `FLOP_PER_THREAD` a second thread made steps 1.5 times as fast on a quiet machine, and 2.6 times as slow
+    beside one other busy process, even with little spinning (`benchmarks/threads.py`). The number depends on the
+    configuration and the machine alone, so a resumed training adds up in the same order.
     """
     share = max(1, count_cores() // local_ranks)
     parameters = sum(parameter.numel() for parameter in network.parameters())

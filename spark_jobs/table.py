@@ -157,7 +157,7 @@ def _asked(values: Column, kind: DataType) -> Column:
     text = values.cast("string")
     return F.struct(
         F.count(text).alias("values"),
-        # One binary buffer a column; approx_count_distinct has thousands of slots at this precision.
+        # One binary buffer a column; approx_count_distinct has some 1,600 slots at this precision.
         F.hll_sketch_estimate(F.hll_sketch_agg(text, SKETCH)).alias("distinct"),
         F.count(number).alias("numbers"),
         F.count_if(number == F.floor(number)).alias("integers"),
