@@ -59,7 +59,7 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FRANKLIN_HOME": str(home),
-        "MLFLOW_TRACKING_URI": store,  # the runs go where the UI beside them looks
+        "MLFLOW_TRACKING_URI": "",  # so that the worker's runs go where the UI beside them looks
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its consumers take a gigabyte for what franklin does not use
     }
     logs = home / "logs"
@@ -84,9 +84,9 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         wait(f"{mlflow}/health", ui, logs / "mlflow.log")
         say("registering the deployments ...")
         register(environment, logs / "deploy.log")
-        # The worker goes first when all ends, so that its flow runs can still tell the server.
-        start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up", "--limit", AT_ONCE)
         stack.callback(announce(home, f"{prefect}/api", mlflow).unlink, missing_ok=True)
+        # The worker goes first when all ends, so that its flow runs can still tell the servers.
+        start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up", "--limit", AT_ONCE)
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")
 
