@@ -47,7 +47,7 @@ def prepare(run: Context) -> str:
             stage.run(PREPARE, request, PrepareResult)
         manifest = read_manifest(str(folder))
         _record_feature_set(run, stage, manifest, str(folder))
-    for line in [*_inferred(manifest), *_quarantined(manifest, folder)]:
+    for line in told(manifest, folder):
         run.display.say(line)
     return str(folder)
 
@@ -111,13 +111,19 @@ def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: 
         stage.note = f"reused: {stage.note}"
 
 
+def told(manifest: Manifest, folder: Path) -> list[str]:
+    """Lines for a person: what was inferred of a table, and which rows were quarantined."""
+    return [*_inferred(manifest), *_quarantined(manifest, folder)]
+
+
 def _quarantined(manifest: Manifest, folder: Path) -> list[str]:
     """Why rows were quarantined, the most frequent reasons first, and where they are."""
     if not manifest.quarantined:
         return []
     reasons = sorted(manifest.quarantined.items(), key=lambda each: -each[1])
     listed = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons[:REASONS_SHOWN])
-    more = f" and {len(reasons) - REASONS_SHOWN} more reasons" if len(reasons) > REASONS_SHOWN else ""
+    others = len(reasons) - REASONS_SHOWN
+    more = f" and {others} more reason{'s' if others > 1 else ''}" if others > 0 else ""
     return [f"  quarantined: {listed}{more}; the rows are in {folder / 'quarantine'}"]
 
 

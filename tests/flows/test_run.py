@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -138,12 +138,31 @@ def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> N
     assert json.loads(out.splitlines()[-1])["metrics"]["test"]["auc"]["value"] > 0.95
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.soak)])
 def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
     with started(up, breast, *words) as flow:
         wait_for_rank(flow.pid, up.home)
         end_and_look(flow, up, sent)
+
+
+@pytest.mark.soak
+def test_under_nohup_a_run_outlives_its_terminal(up: Up, breast: Path) -> None:
+    words = ["trainer.max_epochs=4000", "trainer.patience=4000", "feed.batch_size=64"]
+    with started(up, breast, *words, before=["nohup"]) as flow:
+        wait_for_rank(flow.pid, up.home)
+        flow.send_signal(signal.SIGHUP)
+        time.sleep(3)
+        assert flow.poll() is None
+        end_and_look(flow, up, signal.SIGTERM)
+
+
+@pytest.mark.soak
+def test_two_first_runs_in_one_home_both_end_well(tmp_path: Path, breast: Path) -> None:
+    variables = {**os.environ, "FRANKLIN_HOME": str(tmp_path)}
+    command = [*FRANKLIN, "run", str(breast), "trainer.max_epochs=2"]
+    both = [subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [flow.wait(400) for flow in both] == [0, 0]
 
 
 @pytest.mark.soak
@@ -193,10 +212,10 @@ def flow_run_of(run: Run) -> UUID:
 
 
 @contextmanager
-def started(up: Up, table: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+def started(up: Up, table: Path, *words: str, before: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     """A run that goes on, and that is ended if it still does."""
     variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
-    command = [*FRANKLIN, "run", str(table), *words]
+    command = [*before, *FRANKLIN, "run", str(table), *words]
     flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield flow

@@ -14,6 +14,7 @@ from conf.errors import FranklinError
 from conf.schema import Settings
 from flows.owners import owner
 from flows.tracking import tracked
+from tests.flows.fixtures import Up
 
 
 @pytest.fixture
@@ -53,6 +54,18 @@ def test_a_folder_that_is_tried_again_goes_on_in_its_run(settings: Settings) -> 
             ids.add(tracker.run_id)
     assert len(ids) == 1
     assert statuses(settings) == {"one": "FINISHED"}
+
+
+@pytest.mark.server
+def test_with_servers_up_a_run_goes_through_them_and_still_belongs_to_the_store(up: Up) -> None:
+    settings = compose("flights_delay", [f"home={up.home}", "tracking.uri=null"])
+    path = folder(settings, "through")
+    with tracked(settings, path, "through", {}) as tracker:
+        assert tracker.uri == up.mlflow
+        known = owner(path)
+        assert known is not None
+        assert known.track.uri == f"sqlite:///{up.home / 'mlflow.db'}"
+    assert statuses(settings)["through"] == "FINISHED"
 
 
 def die_at_work(settings: Settings) -> None:

@@ -47,5 +47,5 @@ def test_nothing_outlives_one_that_is_killed_and_the_next_takes_up_what_it_left(
             while (state := prefect.read_flow_run(left).state) is None or not state.is_failed():
                 assert time.monotonic() < deadline, state
                 time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
