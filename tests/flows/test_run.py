@@ -121,7 +121,7 @@ def children(up: Up, run_id: str) -> list[Run]:
 
 
 def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> None:
-    words = ["trainer.max_epochs=150", "trainer.patience=150", "feed.batch_size=64", "--json"]
+    words = ["trainer.max_epochs=80", "trainer.patience=80", "feed.batch_size=64", "--json"]
     variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
     flow = subprocess.Popen(
         [*FRANKLIN, "run", str(breast), *words],

@@ -102,6 +102,7 @@ def test_an_input_that_changed_is_refused_and_nothing_is_left(spark: SparkSessio
     assert list(sets.iterdir()) == []
 
 
+@pytest.mark.soak
 def test_a_full_disk_is_named_and_nothing_is_left(tmp_path: Path, flights_folder: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
