@@ -18,7 +18,6 @@ from conf.manifest import Manifest
 from conf.schema import Settings
 from flows.owners import owner, take
 from flows.reach import check_reachable, is_server
-from flows.server import running
 
 
 class Tracker:
@@ -101,15 +100,12 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         FranklinError: the tracking server can't be reached.
 
     """
-    store = settings.tracking.uri or f"sqlite:///{settings.home / 'mlflow.db'}"
-    # The home's own store is quicker to reach through a server that has opened it already.
-    uri = settings.tracking.uri or running(settings.home).get("mlflow", store)
+    uri = settings.tracking.uri or f"sqlite:///{settings.home / 'mlflow.db'}"
     check_reachable(uri)
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(uri)
-    artifacts = None if is_server(store) else settings.home / "mlartifacts"
-    experiment_id = _experiment(client, settings.experiment, artifacts)
-    abandoned = _close_abandoned(client, store, folder.parent)
+    experiment_id = _experiment(client, settings.experiment, None if is_server(uri) else settings.home / "mlartifacts")
+    abandoned = _close_abandoned(client, uri, folder.parent)
     before = owner(folder)
     if before is None:
         run_id = client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id
@@ -118,22 +114,21 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     tracker = Tracker(client, uri, experiment_id, run_id)
     tracker.abandoned = abandoned
-    owned = Track(uri=store, run_id=run_id)  # the servers may be others, or none, when somebody asks
-    take(folder, owned, closed=False)
+    take(folder, tracker.track, closed=False)
     try:
         with tracker.closing():
             yield tracker
     finally:
         # One that MLflow has not heard of is left to the next run.
-        take(folder, owned, closed=tracker.closed)
+        take(folder, tracker.track, closed=tracker.closed)
 
 
-def _close_abandoned(client: MlflowClient, store: str, folders: Path) -> list[str]:
+def _close_abandoned(client: MlflowClient, uri: str, folders: Path) -> list[str]:
     """Close as KILLED what flows left RUNNING that were killed outright, with a word why; their flow runs' ids."""
     closed = []
     for folder in folders.iterdir():
         before = owner(folder)
-        if before is None or before.track.uri != store or not before.died:
+        if before is None or before.track.uri != uri or not before.died:
             continue
         for run in _family(client, before.track.run_id):
             if run.info.status == RunStatus.to_string(RunStatus.RUNNING):
