@@ -12,8 +12,8 @@ from rich.console import Console
 
 from conf.schema import Settings
 from flows.display import Terminal, display
-from flows.reach import check_reachable
-from flows.server import prefect_api, running, variables
+from flows.reach import check_reachable, is_server
+from flows.server import local_store, prefect_api, running, variables
 from flows.summary import Summary
 from flows.table import show
 
@@ -48,8 +48,16 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
     summary = Summary.model_validate(answer)
-    show(summary, output, settings.tracking.uri or running(settings.home).get("mlflow"))
+    show(summary, output, _mlflow(settings))
     return summary
+
+
+def _mlflow(settings: Settings) -> str | None:
+    """Address of a server to look at; a database has none, and may have a password in its own."""
+    uri = settings.tracking.uri
+    if uri is None or uri == local_store(settings.home):
+        return running(settings.home).get("mlflow")
+    return uri if is_server(uri) else None
 
 
 def log_to(file: Path) -> None:

@@ -46,8 +46,10 @@ def owner(folder: Path) -> Owner | None:
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Whether the process `pid` that began at `started` (seconds since the epoch) is still there."""
+    """Whether the process `pid` that began at `started` (seconds since the epoch) is still at work."""
     try:
-        return abs(psutil.Process(pid).create_time() - started) < CLOCK_SECONDS
+        process = psutil.Process(pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE  # and nobody has asked how
+        return not ended and abs(process.create_time() - started) < CLOCK_SECONDS
     except psutil.NoSuchProcess:
         return False

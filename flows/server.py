@@ -83,12 +83,18 @@ def wait(url: str, server: Process, log: Path) -> None:
     raise FranklinError(f"{url} does not answer; its log: {log}")
 
 
+def local_store(home: Path) -> str:
+    """Where MLflow keeps runs if nobody says otherwise."""
+    return f"sqlite:///{home / 'mlflow.db'}"
+
+
 def announce(home: Path, prefect: str, mlflow: str) -> Path:
     """Write down where this process's servers listen; the file is to be removed with them."""
     content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "prefect": prefect, "mlflow": mlflow}
     file = home / UP_FILE
-    file.write_text(json.dumps(content), encoding="utf-8")
-    return file
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    return temporary.replace(file)
 
 
 def running(home: Path) -> dict[str, str]:

@@ -85,7 +85,7 @@ def launch(
 def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> EvaluateResult:
     """Judge the network on rows that it has not seen, next to the trivial predictor."""
     with run.stage("evaluate") as stage:
-        request = to_evaluate(settings, run.folder, feature_set, trained.weights, run.tracker.track)
+        request = to_evaluate(settings, run.folder, feature_set, trained.weights, run.tracker.quick_track)
         result = stage.run(EVALUATE, request, EvaluateResult)
         stage.note = ", ".join(f"{name} {e.value:.4f}" for name, e in list(result.metrics["test"].items())[:3])
     return result
@@ -95,7 +95,7 @@ def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Set
 def register(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> RegisterResult:
     """Log the model as a new version and decide whether it becomes champion."""
     with run.stage("register") as stage:
-        request = to_register(settings, run.folder, feature_set, trained.weights, run.tracker.track)
+        request = to_register(settings, run.folder, feature_set, trained.weights, run.tracker.quick_track)
         result = stage.run(REGISTER, request, RegisterResult)
         stage.note = f"version {result.version}, {result.alias}: {result.decision}"
     return result

@@ -18,21 +18,32 @@ from conf.manifest import Manifest
 from conf.schema import Settings
 from flows.owners import owner, take
 from flows.reach import check_reachable, is_server
+from flows.server import local_store, running
 
 
 class Tracker:
     """One MLflow run of a flow, and the nested runs of its stages and trials."""
 
-    def __init__(self, client: MlflowClient, uri: str, experiment_id: str, run_id: str) -> None:
+    def __init__(self, client: MlflowClient, store: str, home: Path, experiment_id: str, run_id: str) -> None:
         """Write into the run `run_id`, which is open; `abandoned` are ids of flow runs that died and were closed."""
-        self.client, self.uri, self.experiment_id, self.run_id = client, uri, experiment_id, run_id
+        self.client, self.store, self.home = client, store, home
+        self.experiment_id, self.run_id = experiment_id, run_id
         self.closed = False
         self.abandoned: list[str] = []
 
     @property
     def track(self) -> Track:
         """What an engine needs to write into this run."""
-        return Track(uri=self.uri, run_id=self.run_id)
+        return Track(uri=self.store, run_id=self.run_id)
+
+    @property
+    def quick_track(self) -> Track:
+        """The same for an engine that is soon done: through the server of a running `franklin up`, if it has the store.
+
+        That server has opened the store already, which takes a process of its own a second; but it may end any time.
+        """
+        server = running(self.home).get("mlflow") if self.store == local_store(self.home) else None
+        return Track(uri=server or self.store, run_id=self.run_id)
 
     def record(
         self,
@@ -70,7 +81,7 @@ class Tracker:
         """A run below this one."""
         everything = {MLFLOW_PARENT_RUN_ID: self.run_id, **tags}
         run = self.client.create_run(self.experiment_id, run_name=name, tags=everything)
-        below = Tracker(self.client, self.uri, self.experiment_id, run.info.run_id)
+        below = Tracker(self.client, self.store, self.home, self.experiment_id, run.info.run_id)
         with below.closing():
             yield below
 
@@ -100,7 +111,7 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
         FranklinError: the tracking server can't be reached.
 
     """
-    uri = settings.tracking.uri or f"sqlite:///{settings.home / 'mlflow.db'}"
+    uri = settings.tracking.uri or local_store(settings.home)
     check_reachable(uri)
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(uri)
@@ -112,8 +123,8 @@ def tracked(settings: Settings, folder: Path, name: str, tags: Mapping[str, str]
     else:
         run_id = before.track.run_id
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    tracker = Tracker(client, uri, experiment_id, run_id)
-    tracker.abandoned = abandoned
+    tracker = Tracker(client, uri, settings.home, experiment_id, run_id)
+    tracker.abandoned = [name for name in abandoned if name != folder.name]  # this one is being tried again
     take(folder, tracker.track, closed=False)
     try:
         with tracker.closing():

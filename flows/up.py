@@ -10,7 +10,7 @@ from threading import Event
 
 from conf.errors import FranklinError
 from flows.processes import Process, supervised
-from flows.server import HOST, announce, prefect_server, running, variables, wait
+from flows.server import HOST, announce, local_store, prefect_server, running, variables, wait
 
 POOL = "franklin"
 CHECK_SECONDS = 1.0
@@ -53,13 +53,13 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
-    store = f"sqlite:///{home / 'mlflow.db'}"
+    store = local_store(home)
     environment = {
         **variables(home),
         "PREFECT_API_URL": f"{prefect}/api",
         "PREFECT_UI_API_URL": f"{prefect}/api",
         "FRANKLIN_HOME": str(home),
-        "MLFLOW_TRACKING_URI": "",  # so that the worker's runs go where the UI beside them looks
+        "MLFLOW_TRACKING_URI": store,  # the runs go where the UI beside them looks
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its consumers take a gigabyte for what franklin does not use
     }
     logs = home / "logs"

@@ -14,13 +14,14 @@ import mlflow
 import pandas as pd
 import psutil
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
-from tests.flows.fixtures import Up
+from tests.flows.fixtures import Up, servers_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 SHORT = ("trainer.max_epochs=8", "feed.batch_size=64")
@@ -141,7 +142,7 @@ def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> N
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.soak)])
 def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
-    with started(up, breast, *words) as flow:
+    with started(up.home, breast, *words) as flow:
         wait_for_rank(flow.pid, up.home)
         end_and_look(flow, up, sent)
 
@@ -149,7 +150,7 @@ def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up,
 @pytest.mark.soak
 def test_under_nohup_a_run_outlives_its_terminal(up: Up, breast: Path) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "feed.batch_size=64"]
-    with started(up, breast, *words, before=["nohup"]) as flow:
+    with started(up.home, breast, *words, before=["nohup"]) as flow:
         wait_for_rank(flow.pid, up.home)
         flow.send_signal(signal.SIGHUP)
         time.sleep(3)
@@ -159,10 +160,26 @@ def test_under_nohup_a_run_outlives_its_terminal(up: Up, breast: Path) -> None:
 
 @pytest.mark.soak
 def test_two_first_runs_in_one_home_both_end_well(tmp_path: Path, breast: Path) -> None:
-    variables = {**os.environ, "FRANKLIN_HOME": str(tmp_path)}
-    command = [*FRANKLIN, "run", str(breast), "trainer.max_epochs=2"]
-    both = [subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [flow.wait(400) for flow in both] == [0, 0]
+    with started(tmp_path, breast, *SHORT) as one, started(tmp_path, breast, *SHORT) as other:
+        assert (one.wait(270), other.wait(270)) == (0, 0)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("breast").experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+@pytest.mark.soak
+def test_a_run_whose_servers_are_killed_ends_well_all_the_same(tmp_path: Path, breast: Path) -> None:
+    with servers_up(tmp_path) as (servers, up):
+        words = ["trainer.max_epochs=150", "trainer.patience=150", "feed.batch_size=64"]
+        with started(tmp_path, breast, *words) as flow:
+            wait_for_rank(flow.pid, tmp_path)
+            servers.kill()
+            deadline = time.monotonic() + 200  # Prefect goes on looking for its server for minutes
+            while newest(up).info.status == "RUNNING":
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        assert newest(up).info.status == "FINISHED"
+        assert {run.info.status for run in children(up, newest(up).info.run_id)} == {"FINISHED"}
 
 
 @pytest.mark.soak
@@ -170,7 +187,7 @@ def test_two_first_runs_in_one_home_both_end_well(tmp_path: Path, breast: Path) 
 def test_a_run_interrupted_in_any_stage_leaves_nothing_alive(up: Up, breast: Path, stage: str) -> None:
     anew = f"data.rare_below={10 + len(stage)}"  # another fingerprint, so Spark works
     words = [*SHORT, anew, "tuner=random", "tuner.trials=1", "tuner.max_epochs=2"]
-    with started(up, breast, *words) as flow:
+    with started(up.home, breast, *words) as flow:
         wait_for_engine(flow.pid, f"{stage}.request.json")
         end_and_look(flow, up, signal.SIGTERM)
     left = [path.name for path in (up.home / "feature_sets").iterdir() if not (path / "manifest.json").exists()]
@@ -181,7 +198,7 @@ def test_a_run_interrupted_in_any_stage_leaves_nothing_alive(up: Up, breast: Pat
 def test_a_run_cancelled_in_the_prefect_ui_ends_and_one_killed_outright_is_closed(up: Up, breast: Path) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
     with temporary_settings({PREFECT_API_URL: f"{up.prefect}/api"}), get_client(sync_client=True) as prefect:
-        with started(up, breast, *words) as flow:
+        with started(up.home, breast, *words) as flow:
             wait_for_rank(flow.pid, up.home)
             first = newest(up)
             below = psutil.Process(flow.pid).children(recursive=True)
@@ -191,7 +208,7 @@ def test_a_run_cancelled_in_the_prefect_ui_ends_and_one_killed_outright_is_close
         assert up.client.get_run(first.info.run_id).info.status == "KILLED"
         assert prefect.read_flow_run(flow_run_of(first)).state_name == "Cancelled"
 
-        with started(up, breast, *words) as flow:
+        with started(up.home, breast, *words) as flow:
             wait_for_rank(flow.pid, up.home)
             second = newest(up)
             flow.kill()
@@ -212,9 +229,9 @@ def flow_run_of(run: Run) -> UUID:
 
 
 @contextmanager
-def started(up: Up, table: Path, *words: str, before: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
+def started(home: Path, table: Path, *words: str, before: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     """A run that goes on, and that is ended if it still does."""
-    variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}
+    variables = {**os.environ, "FRANKLIN_HOME": str(home)}
     command = [*before, *FRANKLIN, "run", str(table), *words]
     flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

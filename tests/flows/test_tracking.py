@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -12,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from conf.compose import compose
 from conf.errors import FranklinError
 from conf.schema import Settings
-from flows.owners import owner
+from flows.owners import is_alive, owner
 from flows.tracking import tracked
 from tests.flows.fixtures import Up
 
@@ -57,15 +59,25 @@ def test_a_folder_that_is_tried_again_goes_on_in_its_run(settings: Settings) -> 
 
 
 @pytest.mark.server
-def test_with_servers_up_a_run_goes_through_them_and_still_belongs_to_the_store(up: Up) -> None:
-    settings = compose("flights_delay", [f"home={up.home}", "tracking.uri=null"])
-    path = folder(settings, "through")
-    with tracked(settings, path, "through", {}) as tracker:
-        assert tracker.uri == up.mlflow
-        known = owner(path)
-        assert known is not None
-        assert known.track.uri == f"sqlite:///{up.home / 'mlflow.db'}"
-    assert statuses(settings)["through"] == "FINISHED"
+def test_with_servers_up_short_engines_go_through_them_and_the_flow_itself_does_not(up: Up, tmp_path: Path) -> None:
+    store = f"sqlite:///{up.home / 'mlflow.db'}"
+    for words in (["tracking.uri=null"], [f"tracking.uri={store}"]):
+        settings = compose("flights_delay", [f"home={up.home}", *words])
+        with tracked(settings, folder(settings, "through"), "through", {}) as tracker:
+            assert tracker.quick_track.uri == up.mlflow
+            assert tracker.track.uri == store
+    elsewhere = compose("flights_delay", [f"home={tmp_path}", f"tracking.uri={store}"])
+    with tracked(elsewhere, folder(elsewhere, "direct"), "direct", {}) as tracker:
+        assert tracker.quick_track == tracker.track
+
+
+def test_a_run_that_died_and_is_tried_again_is_not_called_abandoned(settings: Settings) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=die_at_work, args=(settings,))
+    process.start()
+    process.join(60)
+    with tracked(settings, folder(settings, "dead"), "dead", {}) as tracker:
+        assert tracker.abandoned == []
+        assert statuses(settings) == {"dead": "RUNNING", "tune": "KILLED", "trial": "KILLED"}
 
 
 def die_at_work(settings: Settings) -> None:
@@ -81,6 +93,15 @@ def test_what_a_killed_flow_left_running_is_closed_by_the_next(settings: Setting
     assert statuses(settings) == {"dead": "RUNNING", "tune": "RUNNING", "trial": "RUNNING"}
     with tracked(settings, folder(settings, "next"), "next", {}):
         assert statuses(settings) == {"dead": "KILLED", "tune": "KILLED", "trial": "KILLED", "next": "RUNNING"}
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_not_alive() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        started = psutil.Process(process.pid).create_time()
+        assert is_alive(process.pid, started)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(process.pid, started)
 
 
 def test_a_run_that_a_person_deleted_is_let_be(settings: Settings) -> None:
