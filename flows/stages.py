@@ -59,8 +59,8 @@ def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
         result = launch(stage, run.tracker.track, feature_set, settings, run.folder / "train")
         resumed = f", resumed at step {result.resumed_from_step:,}" if result.resumed_from_step else ""
         stage.note = (
-            f"{result.epochs} epochs, best {result.best_epoch + 1}, validation loss {result.validation_loss:.4f}, "
-            f"{result.rows_per_second:,.0f} rows/s{resumed}"
+            f"{result.epochs} epoch{'s' * (result.epochs > 1)}, best {result.best_epoch + 1}, "
+            f"validation loss {result.validation_loss:.4f}, {result.rows_per_second:,.0f} rows/s{resumed}"
         )
         run.tracker.record({"rows_per_second": result.rows_per_second, "epochs": result.epochs})
     return result

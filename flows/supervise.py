@@ -23,6 +23,7 @@ USAGE_MARK = "@usage "
 SAMPLE_SECONDS = 0.2
 KILL_SECONDS = 5.0
 PR_SET_CHILD_SUBREAPER = 36
+PIPE_BYTES = 4096
 
 
 def supervise(command: list[str], grace_seconds: float) -> int:
@@ -39,11 +40,15 @@ def supervise(command: list[str], grace_seconds: float) -> int:
     signal.signal(signal.SIGTERM, lambda *_: abandoned.set())
     # Shells have background jobs ignore it, which is inherited; a Prefect worker ends by sending it to itself.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    woken = wake_on_ended_child()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     status: int | None = None
     peak_bytes = 0
     while status is None and not abandoned.is_set():
-        if select.select([sys.stdin], [], [], SAMPLE_SECONDS)[0]:
+        ready = select.select([sys.stdin, woken], [], [], SAMPLE_SECONDS)[0]
+        if woken in ready:
+            os.read(woken, PIPE_BYTES)
+        elif ready:
             abandoned.set()
         peak_bytes = max(peak_bytes, memory_bytes())
         status = reap(child.pid)
@@ -54,6 +59,15 @@ def supervise(command: list[str], grace_seconds: float) -> int:
     sys.stdout.write(f"{USAGE_MARK}{json.dumps(usage)}\n")
     sys.stdout.flush()
     return code
+
+
+def wake_on_ended_child() -> int:
+    """Return a pipe's end that can be read whenever a child has ended."""
+    end, start = os.pipe()
+    os.set_blocking(start, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(start, warn_on_full_buffer=False)
+    return end
 
 
 def adopt_orphans() -> None:

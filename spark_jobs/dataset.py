@@ -12,6 +12,8 @@ from conf.schema import Data, Kind, Task
 # Columns beside the features and the label. Names that start with two underscores are franklin's.
 QUARANTINED, SET_ASIDE, DATE, ROW, KEY = "__quarantined", "__set_aside", "__date", "__row", "__key"
 
+LARGEST = 3.4028234663852886e38  # of 32-bit floats, in which networks reckon
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.schema import DateSplit, HashSplit
-from spark_jobs.dataset import DATE, KEY, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
+from spark_jobs.dataset import DATE, KEY, LARGEST, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
 
 # A row's fate is the name of its split, or one of these two, and then there is a reason.
 FATE, REASON = "__fate", "__reason"
@@ -22,7 +22,7 @@ def assign(dataset: Dataset, split: DateSplit | HashSplit) -> DataFrame:
     """
     names = [*dataset.columns, dataset.label]
     checks = {
-        f"'{name}' is infinite": F.abs(column(name)) == float("inf")
+        f"'{name}' is beyond every 32-bit float": F.abs(column(name)) > LARGEST
         for name, kind in dataset.columns.items()
         if kind == "numeric"
     }

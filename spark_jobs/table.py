@@ -10,6 +10,7 @@ from conf.errors import FranklinError
 from conf.schema import Data, DateSplit, Kind, Task
 from spark_jobs.dataset import (
     DATE,
+    LARGEST,
     QUARANTINED,
     ROW,
     SET_ASIDE,
@@ -29,6 +30,8 @@ from spark_jobs.reading import UNREADABLE, read_csv, read_parquet
 NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 # A column of strings with more distinct values than this share of its rows tells rows apart and nothing else.
 DISTINCT_SHARE = 0.9
+# Of a column of strings, what so many are is hinted at.
+MOST_SHARE = 0.9
 # Registers of the sketch that counts distinct values, as a power of two: a standard error below 1 %.
 SKETCH = 14
 # Labels have at most so many classes; integers with more than the second are taken for amounts unless said otherwise.
@@ -100,10 +103,21 @@ def infer_kind(profile: Profile) -> tuple[Kind | None, str]:
         return None, "left out: counts the rows"
     if isinstance(profile.type, NumericType) or profile.numbers == profile.values:
         return "numeric", "numeric"
+    hint = _hint(profile)
     if profile.distinct > DISTINCT_SHARE * profile.values:
-        return None, "left out: a different string in almost every row"
-    dates = profile.dates == profile.values
-    return "categorical", "categorical: looks like a date; split by it, or ignore it" if dates else "categorical"
+        return None, f"left out: a different string in almost every row{f', {hint}' if hint else ''}"
+    return "categorical", f"categorical: {hint}" if hint else "categorical"
+
+
+def _hint(profile: Profile) -> str:
+    """What a column of strings may be meant as."""
+    most = MOST_SHARE * profile.values
+    if profile.dates >= most:
+        return "looks like a date; split by it, or ignore it"
+    if profile.numbers >= most:
+        share = profile.numbers / profile.values
+        return f"though {share:.1%} are numbers; say numeric in data.columns, and the others are quarantined"
+    return ""
 
 
 def infer_task(data: Data, profile: Profile) -> tuple[Task, str]:
@@ -160,7 +174,7 @@ def _asked(values: Column, kind: DataType) -> Column:
         # One binary buffer a column; approx_count_distinct has some 1,600 slots at this precision.
         F.hll_sketch_estimate(F.hll_sketch_agg(text, SKETCH)).alias("distinct"),
         F.count(number).alias("numbers"),
-        F.count_if(number == F.floor(number)).alias("integers"),
+        F.count_if(number == F.rint(number)).alias("integers"),  # floor has no room for large ones
         F.min(number).alias("low"),
         F.max(number).alias("high"),
         F.coalesce(F.min(text) == F.max(text), F.lit(True)).alias("constant"),
@@ -182,7 +196,7 @@ def _clean(rows: DataFrame, names: list[str], columns: dict[str, Kind], data: Da
     }
     label = as_number(column(data.label)) if task == "regression" else column(data.label).cast("string")
     if task == "regression":
-        wrong[f"label '{data.label}' is infinite"] = F.abs(label) == float("inf")
+        wrong[f"label '{data.label}' is beyond every 32-bit float"] = F.abs(label) > LARGEST
     broken = first_reason({"line does not fit the header": column(UNREADABLE).isNotNull(), **wrong})
     date = F.lit(None).cast("date")
     if isinstance(data.split, DateSplit):

@@ -64,6 +64,23 @@ def test_kinds_and_task_are_inferred(prepare: Prepare, people: pd.DataFrame, tmp
     assert train["a.ge"].to_numpy().std() == pytest.approx(1, abs=1e-5)
 
 
+def test_huge_and_infinite_numbers_and_almost_numbers(prepare: Prepare, people: pd.DataFrame, tmp_path: Path) -> None:
+    people["huge"] = people["in come"].astype(object)
+    people.loc[:2, "huge"] = [1e30, -1e300, "inf"]
+    people["price"] = [f"{value:.6f}" if row % 20 else f"${value}" for row, value in enumerate(people["in come"])]
+    people.to_csv(tmp_path / "p.csv", index=False)
+    manifest, _ = prepare(table_data(tmp_path / "p.csv"))
+    assert manifest.quarantined == {"'huge' is beyond every 32-bit float": 2}
+    assert manifest.inferred["huge"] == "numeric"
+    assert manifest.inferred["price"] == (
+        "left out: a different string in almost every row, though 95.0% are numbers; "
+        "say numeric in data.columns, and the others are quarantined"
+    )
+    (huge,) = [column for column in manifest.columns if column.name == "huge"]
+    assert isinstance(huge, Numeric)
+    assert np.isfinite([huge.mean, huge.scale]).all()
+
+
 @pytest.mark.parametrize(
     ("label", "task"),
     [([1, 2], "binary"), ([1, 2, 3], "multiclass"), (["a", "b", "c"], "multiclass"), ([0.5, 1.5, 2.5], "regression")],
