@@ -81,7 +81,16 @@ class Feed(Strict):
 
     name: Literal["arrow"]
     batch_size: Positive = Field(description="rows of one step over all ranks together")
-    buffer_rows: Positive = Field(description="rows that a rank holds and shuffles at a time")
+    layout: Literal["mapped", "stored"] = Field(
+        description="mapped: decoded once, into a file that epochs map into memory; stored: decoded in every epoch"
+    )
+    memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="that a rank's rows take, such as 256m")]
+    cache: Path | None = Field(description="local folder for mapped files; null: in the feature set, if that is local")
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` in bytes."""
+        return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
 
 
 class Mlp(Strict):

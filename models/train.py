@@ -11,7 +11,8 @@ from conf.exchange import TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
 from models import networks, parallel
 from models.checkpoints import PARTIAL, Checkpoints, check_identity, last_checkpoint
-from models.feeds.arrow import ArrowFeed
+from models.feeds import open_feed
+from models.feeds.feed import Feed
 from models.module import Learner
 from models.reporting import Reporter
 from models.threads import share_cores
@@ -35,7 +36,7 @@ def train(request: TrainRequest) -> TrainResult | None:
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
 
-    train_feed = make_feed(request, manifest, "train", rank)
+    train_feed = _feed(request, manifest, "train", rank)
     total_steps = request.trainer.max_epochs * len(train_feed)
     parallelism = parallel.load(request.strategy.name)
     torch.manual_seed(request.seed)  # every rank makes the same network
@@ -71,7 +72,7 @@ def train(request: TrainRequest) -> TrainResult | None:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    validation_feed = make_feed(request, manifest, "validation", rank)
+    validation_feed = _feed(request, manifest, "validation", rank)
     trainer.fit(learner, train_feed, validation_feed, ckpt_path=last_checkpoint(folder), weights_only=True)
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()
@@ -93,15 +94,13 @@ def train(request: TrainRequest) -> TrainResult | None:
     )
 
 
-def make_feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int) -> ArrowFeed:
-    """Make this rank's feed of a split; only train rows are shuffled."""
-    return ArrowFeed(
+def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int) -> Feed:
+    """Open this rank's feed of a split."""
+    return open_feed(
+        request.feed,
         request.feature_set,
         manifest,
         split,
-        batch_size=request.feed.batch_size // request.world_size,
-        buffer_rows=request.feed.buffer_rows,
-        shuffle=split == "train",
         seed=request.seed,
         rank=rank,
         world_size=request.world_size,

@@ -33,7 +33,7 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     baseline: dict[str, dict[str, float]] = {}
     for split in JUDGED:
         predictions = predict_split(
-            network, request.feature_set, manifest, split, buffer_rows=request.feed.buffer_rows, told=told
+            network, request.feature_set, manifest, split, memory_bytes=request.feed.memory_bytes, told=told
         )
         predictions.write(request.run_folder / "predictions", split, manifest)
         metrics[split], baseline[split] = _judged(predictions, manifest, request)

@@ -11,7 +11,8 @@ from torch import nn
 
 from conf.manifest import Manifest, SplitName
 from models.evaluation.metrics import Floats
-from models.feeds.arrow import ArrowFeed
+from models.feeds.feed import Feed
+from models.feeds.stored import Stored
 from models.serving.predict import score_columns
 from models.serving.predict import scores as predict
 
@@ -53,11 +54,11 @@ def predict_split(
     manifest: Manifest,
     split: SplitName,
     *,
-    buffer_rows: int,
+    memory_bytes: int,
     told: Callable[[int], None],
 ) -> Predictions:
     """Predict a split in the order of its files; `told` hears the rows of each batch."""
-    feed = ArrowFeed(folder, manifest, split, batch_size=BATCH_ROWS, buffer_rows=buffer_rows, shuffle=False)
+    feed = Feed(Stored(folder, manifest, split, memory_bytes), batch_size=BATCH_ROWS, shuffle=False)
     scores, labels = [], []
     for batch in feed:
         scores.append(predict(network, batch.numeric, batch.categorical, manifest))

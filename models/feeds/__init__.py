@@ -1,1 +1,47 @@
 """Feature set to batches."""
+
+import tempfile
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from conf import schema
+from conf.manifest import Manifest, SplitName
+from models.feeds.feed import Feed, Source
+from models.feeds.mapped import Mapped
+from models.feeds.stored import Stored
+
+
+def open_feed(
+    settings: schema.Feed, folder: str, manifest: Manifest, split: SplitName, *, seed: int, rank: int, world_size: int
+) -> Feed:
+    """Open one rank's feed of a split, as it is configured; only train rows are shuffled.
+
+    Raises:
+        FranklinError: the split has fewer rows than there are ranks.
+
+    """
+    stored = Stored(folder, manifest, split, settings.memory_bytes)
+    source: Source = stored
+    if settings.layout == "mapped":
+        source = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
+    return Feed(
+        source,
+        batch_size=settings.batch_size // world_size,
+        shuffle=split == "train",
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+
+
+def cache_folder(settings: schema.Feed, folder: str, manifest: Manifest) -> Path:
+    """Where a feature set's mapped files are, on a disk of this machine."""
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    name = f"{manifest.name}-{manifest.fingerprint[:12]}"
+    if settings.cache is not None:
+        return settings.cache / name
+    if isinstance(filesystem, LocalFileSystem):
+        return Path(path) / ".mapped"
+    return Path(tempfile.gettempdir()) / "franklin-mapped" / name

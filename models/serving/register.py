@@ -23,7 +23,7 @@ from models.serving.promotion import Champion, Contest, Decision
 CHAMPION, CHALLENGER = "champion", "challenger"
 SPLIT = "split"  # a tag: how rows were split when a version was trained
 TOLERANCE = 1e-5  # of a score, relative to the label's scale
-BUFFER_ROWS = 65_536
+MEMORY_BYTES = 2**26
 STEPS = 4
 
 
@@ -82,7 +82,7 @@ def check(scores: Floats, label: Floats, request: RegisterRequest, manifest: Man
     """
     network = load_network(request.model, manifest, request.weights)
     test = predict_split(
-        network, request.feature_set, manifest, "test", buffer_rows=BUFFER_ROWS, told=lambda _rows: None
+        network, request.feature_set, manifest, "test", memory_bytes=MEMORY_BYTES, told=lambda _rows: None
     )
     if len(test.label) != len(label):
         raise RuntimeError(f"the holdout has {len(label)} rows and the test split {len(test.label)}")

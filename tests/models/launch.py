@@ -23,7 +23,7 @@ def request(
         feature_set=str(feature_set),
         run_folder=run_folder,
         seed=1,
-        feed=Feed(name="arrow", batch_size=100, buffer_rows=600),
+        feed=Feed(name="arrow", batch_size=100, layout="mapped", memory="1m", cache=None),
         model=Mlp(name="mlp", hidden=[32, 16], dropout=dropout, embedding_max=8),
         optimizer=Optimizer(name="adamw", learning_rate=learning_rate, weight_decay=0.01, warmup_share=0.05),
         trainer=Trainer(**{**base, **trainer}),

@@ -18,7 +18,9 @@ from conf.exchange import PROGRESS_MARK, Track, TrainResult
 from conf.manifest import Manifest, read_manifest
 from conf.schema import StrategyName
 from models import networks
-from models.feeds.arrow import ArrowFeed
+from models.feeds import open_feed
+from models.feeds.feed import Feed
+from models.feeds.stored import Stored
 from models.module import Learner
 from models.parallel import single
 from tests.feature_sets import write_feature_set
@@ -63,12 +65,9 @@ def train_by_hand(feature_set: Path, manifest: Manifest, ranks: int) -> dict[str
     torch.manual_seed(wanted.seed)
     network = networks.build(wanted.model, manifest)
     feeds = [
-        ArrowFeed(
-            str(feature_set), manifest, "train", batch_size=100 // ranks, buffer_rows=600, shuffle=True,
-            seed=wanted.seed, rank=rank, world_size=ranks,
-        )
+        open_feed(wanted.feed, str(feature_set), manifest, "train", seed=wanted.seed, rank=rank, world_size=ranks)
         for rank in range(ranks)
-    ]  # fmt: skip
+    ]
     steps = len(feeds[0]) * wanted.trainer.max_epochs
     learner = Learner(
         network, manifest, wanted.optimizer, wrap=single.wrap, steps=steps, gradient_clip=None, seed=wanted.seed
@@ -119,7 +118,7 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
     network = networks.build(launch.request(feature_set, feature_set / "plain").model, manifest)
     network.load_state_dict(weights(runs[name]))
     network.eval()
-    feed = ArrowFeed(str(feature_set), manifest, "validation", batch_size=500, buffer_rows=500, shuffle=False)
+    feed = Feed(Stored(str(feature_set), manifest, "validation", 2**20), batch_size=500, shuffle=False)
     (batch,) = feed
     with torch.inference_mode():
         logits = network(batch.numeric, batch.categorical)[:, 0]

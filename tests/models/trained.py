@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from conf.manifest import Manifest
 from conf.schema import Mlp, Task
-from models.feeds.arrow import ArrowFeed
+from models.feeds.feed import Feed
+from models.feeds.stored import Stored
 from models.networks import build
 from tests.feature_sets import write_feature_set
 
@@ -38,7 +39,7 @@ def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, mode
     network = build(model, manifest)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     label = manifest.label
-    feed = ArrowFeed(str(features), manifest, "train", batch_size=256, buffer_rows=4096, shuffle=True)
+    feed = Feed(Stored(str(features), manifest, "train", 2**20), batch_size=256, shuffle=True)
     for _ in range(epochs):
         for batch in feed:
             outputs = network(batch.numeric, batch.categorical)

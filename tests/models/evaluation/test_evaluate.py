@@ -30,7 +30,7 @@ def request_of(trained: Trained, folder: Path, track: Track | None = None) -> Ev
         feature_set=str(trained.feature_set),
         weights=trained.weights,
         model=trained.model,
-        feed=Feed(name="arrow", batch_size=256, buffer_rows=1000),
+        feed=Feed(name="arrow", batch_size=256, layout="stored", memory="1m", cache=None),
         seed=1,
         bootstrap=50,
         run_folder=folder / "evaluate",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from conf.errors import FranklinError
 from conf.manifest import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Label, Manifest, Numeric
-from models.feeds.arrow import ArrowFeed
+from models.feeds.feed import Feed
+from models.feeds.stored import Stored
 from models.serving.encode import encode
 from tests.feature_sets import write_feature_set
 
@@ -43,7 +44,7 @@ def test_raw_rows_are_encoded_as_the_feature_set_is(tmp_path: Path) -> None:
     assert raw["wind"].isna().any()
     assert raw["origin"].isna().any()
     assert (raw["carrier"] == "ZZ").any()
-    feed = ArrowFeed(str(tmp_path / "set"), manifest, "test", batch_size=64, buffer_rows=512, shuffle=False)
+    feed = Feed(Stored(str(tmp_path / "set"), manifest, "test", 2**20), batch_size=64, shuffle=False)
     numeric, categorical = encode(raw, manifest)
     assert torch.equal(numeric, torch.cat([batch.numeric for batch in feed]))
     assert torch.equal(categorical, torch.cat([batch.categorical for batch in feed]))

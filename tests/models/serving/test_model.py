@@ -63,7 +63,9 @@ def test_it_loads_where_franklin_is_not_and_equals_the_evaluation(
     subprocess.run(command, check=True, cwd=tmp_path, env=environment)
     answer = pd.read_parquet(tmp_path / "answer.parquet")
     network = load_network(one.model, one.manifest, one.weights)
-    test = predict_split(network, str(one.feature_set), one.manifest, "test", buffer_rows=1000, told=lambda _rows: None)
+    test = predict_split(
+        network, str(one.feature_set), one.manifest, "test", memory_bytes=2**20, told=lambda _rows: None
+    )
     assert np.allclose(scores_of(answer, one.manifest), test.scores, atol=1e-5)
     if task != "regression":
         chosen = test.scores.argmax(axis=1) if task == "multiclass" else (test.scores > 0.5).astype(int)

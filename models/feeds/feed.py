@@ -1,0 +1,158 @@
+"""A feed: one rank's share of a split, as batches, from any source."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from conf.errors import FranklinError
+from models.feeds.batch import Batch
+from models.feeds.order import Leg, Order, Span, Visit, deal
+from models.feeds.record import Record, Rows
+
+
+class Source(Protocol):
+    """Where a feed's rows come from.
+
+    Attributes:
+        name: what a person calls it.
+        record: what a row is made of.
+        sizes: rows of each unit; units are what an epoch permutes first.
+        window_rows: rows that are then permuted together.
+
+    """
+
+    name: str
+    record: Record
+
+    @property
+    def sizes(self) -> Sequence[int]: ...  # noqa: D102
+
+    @property
+    def window_rows(self) -> int: ...  # noqa: D102
+
+    def load(self, order: Order, visits: Iterator[Visit], *, shuffle: bool) -> Generator[Rows]:
+        """Give the rows of one visit after the other, permuted if `shuffle`."""
+
+
+class Feed:
+    """Batches of one rank.
+
+    Which rows they hold, and when, is said by `models.feeds.order`: a pure function of seed, epoch, rank, world size,
+    batch size and of the source's units and window. Iterating goes on at the next unseen batch and ends with its
+    epoch; iterating again gives the next epoch.
+
+    Example:
+        >>> feed = Feed(Stored(folder, manifest, "test", memory_bytes=2**28), batch_size=4096, shuffle=False)
+        >>> logits = [network(batch.numeric, batch.categorical) for batch in feed]
+
+    """
+
+    def __init__(
+        self, source: Source, *, batch_size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        """Plan the feed; nothing is read yet.
+
+        Args:
+            source: the split.
+            batch_size: rows of one step of this rank, at most.
+            shuffle: whether to shuffle.
+            seed: of the order.
+            rank: this rank.
+            world_size: number of ranks.
+
+        Raises:
+            FranklinError: the split has fewer rows than there are ranks.
+
+        """
+        self._source, self._shuffle, self._seed, self._rank = source, shuffle, seed, rank
+        self._rows = sum(source.sizes)
+        if self._rows < world_size:
+            raise FranklinError(
+                f"{source.name} has {self._rows} rows, too few for {world_size} ranks; "
+                f"take strategy.world_size={max(1, self._rows)} or a larger dataset",
+            )
+        self._fresh = Leg(world_size, batch_size, 0)
+        self._epoch, self._legs = 0, [self._fresh]
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch, the same for every rank."""
+        return deal([Span(0, 0, self._rows)], self._fresh.world_size, self._fresh.batch_size)[0].steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the batches of the current epoch that were not given yet."""
+        epoch, legs = self._epoch, tuple(self._legs)
+        order = Order(
+            self._source.sizes,
+            seed=self._seed,
+            epoch=epoch,
+            shuffle=self._shuffle,
+            window_rows=self._source.window_rows,
+            legs=legs,
+        )
+        share, first = order.shares[self._rank], legs[-1].step
+        cuts = [share.cut(step) for step in range(first, share.steps + 1)]
+        record = self._source.record
+        with closing(self._source.load(order, order.visits(self._rank, first), shuffle=self._shuffle)) as loaded:
+            taker = _Taker(loaded, record.width)
+            for step, (low, high) in enumerate(pairwise(cuts), first + 1):
+                words = taker.take(high - low)
+                if step < share.steps:
+                    self._epoch, self._legs = epoch, [*legs[:-1], legs[-1]._replace(step=step)]
+                else:
+                    self.set_epoch(epoch + 1)
+                yield record.batch(words)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of `epoch`, or stay where we are if that is in it."""
+        if epoch != self._epoch:
+            self._epoch, self._legs = epoch, [self._fresh]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next unseen batch is, the same on every rank."""
+        return {"order": self._identity(), "epoch": self._epoch, "legs": [tuple(leg) for leg in self._legs]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on at the next unseen batch of `state`, also with another number of ranks or another batch size.
+
+        Raises:
+            FranklinError: the state is of rows in another order.
+
+        """
+        for name, here in self._identity().items():
+            if (there := state["order"].get(name)) != here:
+                raise FranklinError(
+                    f"{self._source.name}: the position is that of another order, {name} was {there} and is {here}; "
+                    "set it back, or start afresh"
+                )
+        self._epoch, self._legs = state["epoch"], [Leg(*leg) for leg in state["legs"]]
+        if self._legs[-1][:2] != self._fresh[:2]:
+            self._legs.append(self._fresh)
+
+    def _identity(self) -> dict[str, int]:
+        """What the order of rows depends on, ranks and batches apart."""
+        units, window = len(self._source.sizes), self._source.window_rows
+        return {"rows": self._rows, "units": units, "window_rows": window, "seed": self._seed, "shuffle": self._shuffle}
+
+
+class _Taker:
+    """Takes so many rows at a time out of rows that come in other numbers."""
+
+    def __init__(self, loaded: Iterator[Rows], width: int) -> None:
+        self._loaded, self._width = loaded, width
+        self._rows = self._empty = Rows(torch.empty(0, width, dtype=torch.int32))
+        self._at = 0
+
+    def take(self, rows: int) -> Tensor:
+        parts = []
+        while rows:
+            if self._at == len(self._rows):
+                self._rows = self._empty  # one window is let go before the next one comes
+                self._rows, self._at = next(self._loaded), 0
+            end = min(self._at + rows, len(self._rows))
+            parts.append(self._rows.take(self._at, end))
+            rows, self._at = rows - (end - self._at), end
+        return parts[0] if len(parts) == 1 else torch.cat(parts) if parts else self._empty.words

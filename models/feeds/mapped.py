@@ -1,0 +1,131 @@
+"""The mapped layout: a split decoded once, row by row, into a file that every epoch maps into memory.
+
+    FOLDER/train.rows     `(rows, width)` words, see `models.feeds.record`
+    FOLDER/train.parts    a byte for each part of the rows: 1 once that has reached the disk
+
+Whoever comes first writes a part, ranks of one machine side by side, under a lock that ends with its process. So a
+killed process costs no more than the parts that it was at.
+"""
+
+import fcntl
+import mmap
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from conf.errors import FranklinError
+from models.feeds.order import Order, Visit
+from models.feeds.record import WORD_BYTES, Rows
+from models.feeds.stored import Stored
+
+MOST_PARTS = 64
+CHUNK_ROWS = 64  # neighbours in the file that stay neighbours until rows are permuted
+WINDOW_ROWS = 16_384  # some megabytes: the processor's cache holds them while rows are gathered
+
+
+class Mapped:
+    """A split in a file of its own, made of the stored row groups when it is first read."""
+
+    def __init__(self, stored: Stored, folder: Path, split: str, memory_bytes: int) -> None:
+        """Name the files; nothing is made yet. No more than `memory_bytes` of the map are in use at a time."""
+        self.name, self.record = stored.name, stored.record
+        self._stored, self._memory_bytes = stored, memory_bytes
+        self._file, self._marks = folder / f"{split}.rows", folder / f"{split}.parts"
+        self._rows, self._row_bytes = sum(stored.sizes), stored.record.width * WORD_BYTES
+        self._parts = min(len(stored.groups), MOST_PARTS)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of the units that an epoch permutes: chunks."""
+        full, rest = divmod(self._rows, CHUNK_ROWS)
+        return [CHUNK_ROWS] * full + [rest] * (rest > 0)
+
+    @property
+    def window_rows(self) -> int:
+        """Rows that are permuted together."""
+        return min(WINDOW_ROWS, self._memory_bytes // self._row_bytes)
+
+    def load(self, order: Order, visits: Iterator[Visit], *, shuffle: bool) -> Generator[Rows]:
+        """Say where the rows of one window after the other are.
+
+        Raises:
+            FranklinError: the disk has no room for the file.
+
+        """
+        self.make()
+        pages, words = self._open()
+        used = 0
+        for visit in visits:
+            used += (visit.stop - visit.start) * self._row_bytes
+            if used > self._memory_bytes:  # what was read stays in the system's cache, while that has room
+                pages.madvise(mmap.MADV_DONTNEED)
+                used = (visit.stop - visit.start) * self._row_bytes
+            if shuffle:
+                yield Rows(words, order.rows(visit.start, visit.stop)[visit.permutation()[visit.low : visit.high]])
+            else:
+                yield Rows(words[visit.start + visit.low : visit.start + visit.high])
+
+    def make(self) -> None:
+        """Write the parts that nobody has written yet, and return when all are there."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        marks = os.open(self._marks, os.O_RDWR | os.O_CREAT)
+        try:
+            if os.pread(marks, self._parts, 0) == b"\1" * self._parts:
+                return
+            self._check_room()
+            # First what is free, then what others are at, which they may not have ended.
+            for patient in (False, True):
+                for part in range(self._parts):
+                    with _locked(marks, part, patient=patient) as mine:
+                        if mine and os.pread(marks, 1, part) != b"\1":
+                            self._write(part)
+                            os.pwrite(marks, b"\1", part)
+        finally:
+            os.close(marks)
+
+    def _write(self, part: int) -> None:
+        """Decode a part's row groups and write their words."""
+        sizes, groups = self._stored.sizes, len(self._stored.groups)
+        starts = [0, *accumulate(sizes)]
+        file = os.open(self._file, os.O_RDWR | os.O_CREAT)
+        try:
+            for number in range(part * groups // self._parts, (part + 1) * groups // self._parts):
+                words = self._stored.words(self._stored.groups[number])
+                os.pwrite(file, words.numpy().data, starts[number] * self._row_bytes)
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+
+    def _open(self) -> tuple[mmap.mmap, Tensor]:
+        with self._file.open("rb") as file:
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return pages, torch.frombuffer(pages, dtype=torch.int32).view(self._rows, -1)
+
+    def _check_room(self) -> None:
+        wanted, free = self._rows * self._row_bytes, shutil.disk_usage(self._file.parent).free
+        there = self._file.stat().st_blocks * 512 if self._file.exists() else 0
+        if wanted > free + there:
+            raise FranklinError(
+                f"{self.name} mapped into {self._file.parent} takes {wanted / 2**20:,.0f} MiB, and {free / 2**20:,.0f} "
+                "are free: make room, name another disk in feed.cache, or say feed.layout=stored, which keeps no file"
+            )
+
+
+@contextmanager
+def _locked(file: int, byte: int, *, patient: bool) -> Iterator[bool]:
+    """Hold a lock on one byte; whether it is held, which without patience it need not be."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB), 1, byte)
+    except BlockingIOError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, byte)

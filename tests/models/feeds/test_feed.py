@@ -1,0 +1,267 @@
+"""The feed's contract, held over layouts, rows, row groups, ranks, batch sizes, seeds, epochs and cut points."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conf.errors import FranklinError
+from conf.manifest import Categorical, DataFile, Label, Manifest, Numeric, Split
+from models.feeds.batch import Batch
+from models.feeds.feed import Feed, Source
+from models.feeds.mapped import Mapped
+from models.feeds.stored import Stored
+from tests.feature_sets import write_feature_set
+
+Case = dict[str, Any]
+LAYOUTS = ("stored", "mapped")
+
+
+def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "train", memory: int = 2**20) -> Source:
+    stored = Stored(str(folder), manifest, split, memory)
+    return stored if layout == "stored" else Mapped(stored, Path(folder) / ".rows", split, memory)
+
+
+def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
+    """A feature set whose rows are numbered 0, 1, 2, ... in every column, in files of these row groups."""
+    start, files = 0, []
+    (folder / "train").mkdir()
+    for index, groups in enumerate(row_groups):
+        path = f"train/{index}.parquet"
+        schema = pa.schema({"x": pa.float32(), "c": pa.int32(), "y": pa.float32()})
+        with pq.ParquetWriter(folder / path, schema) as writer:
+            for rows in groups:
+                numbers = range(start, start + rows)
+                writer.write_table(pa.table({name: list(numbers) for name in schema.names}, schema), rows)
+                start += rows
+        files.append(DataFile(path=path, row_groups=groups))
+    return Manifest(
+        name="numbered",
+        task="regression",
+        label=Label(name="y", classes=[], prior=[], mean=0, scale=1),
+        columns=[
+            Numeric(name="x", mean=0, scale=1, indicator=False),
+            Categorical(name="c", vocabulary=[str(i) for i in range(start)]),
+        ],
+        splits={"train": Split(files=files)},
+        holdout=[],
+        rows_in=start,
+        quarantined={},
+        set_aside={},
+        inferred={},
+        example=[],
+        inputs=[],
+        fingerprint="numbered",
+        created="2026-01-01T00:00:00+00:00",
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    row_groups = draw(st.lists(st.lists(st.integers(1, 23), min_size=1, max_size=4), min_size=1, max_size=3))
+    rows = sum(map(sum, row_groups))
+    return {
+        "layout": draw(st.sampled_from(LAYOUTS)),
+        "row_groups": row_groups,
+        "rows": rows,
+        "world_size": draw(st.integers(1, min(rows, 5))),
+        "batch_size": draw(st.integers(1, 40)),
+        "memory": draw(st.integers(12, 4000)),  # bytes; a row has 12
+        "seed": draw(st.integers(0, 3)),
+        "shuffle": draw(st.booleans()),
+    }
+
+
+def feeds(folder: str, manifest: Manifest, case: Case, **changes: int) -> Iterator[Feed]:
+    chosen = {key: case[key] for key in ("world_size", "batch_size", "seed", "shuffle")} | changes
+    for rank in range(chosen["world_size"]):
+        yield Feed(source(case["layout"], folder, manifest, memory=case["memory"]), rank=rank, **chosen)
+
+
+def numbers(batches: Iterator[Batch]) -> list[list[int]]:
+    return [batch.label.int().tolist() for batch in batches]
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(), st.integers(0, 2))
+def test_every_row_once_in_equal_steps_of_even_batches(case: Case, epoch: int) -> None:
+    with TemporaryDirectory() as folder:
+        manifest = numbered(Path(folder), case["row_groups"])
+        ranks = []
+        for feed in feeds(folder, manifest, case):
+            feed.set_epoch(epoch)
+            batches = numbers(iter(feed))
+            sizes = [len(batch) for batch in batches]
+            assert len(batches) == len(feed)
+            assert max(sizes) - min(sizes) <= 1
+            assert min(sizes) >= 1
+            assert max(sizes) <= max(case["batch_size"], 2)
+            ranks.append(batches)
+    assert len({len(batches) for batches in ranks}) == 1
+    seen = [row for batches in ranks for batch in batches for row in batch]
+    assert sorted(seen) == list(range(case["rows"]))
+    if not case["shuffle"]:
+        assert seen == list(range(case["rows"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.data())
+def test_resumes_at_the_next_unseen_batch(case: Case, data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        manifest = numbered(Path(folder), case["row_groups"])
+        rank = data.draw(st.integers(0, case["world_size"] - 1))
+        feed, other, resumed = (list(feeds(folder, manifest, case))[rank] for _ in range(3))
+        two_epochs = numbers(iter(feed)) + numbers(iter(feed))
+        cut = data.draw(st.integers(0, len(feed)))
+        started = numbers(islice(iter(other), cut))
+        resumed.load_state_dict(other.state_dict())
+        rest = numbers(iter(resumed))
+        assert started + rest == two_epochs[: cut + len(rest)]
+        assert len(rest) == (len(feed) - cut or len(feed))  # after a whole epoch comes the next
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.integers(1, 5), st.integers(1, 40), st.data())
+def test_resumes_with_another_number_of_ranks(case: Case, ranks: int, batch_size: int, data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        manifest = numbered(Path(folder), case["row_groups"])
+        before = list(feeds(folder, manifest, case))
+        cut = data.draw(st.integers(0, len(before[0]) - 1))
+        seen = [row for feed in before for batch in numbers(islice(iter(feed), cut)) for row in batch]
+        (state,) = {str(feed.state_dict()): feed.state_dict() for feed in before}.values()  # the same on each rank
+        ranks = min(ranks, case["rows"])
+        after = list(feeds(folder, manifest, case, world_size=ranks, batch_size=batch_size))
+        counts = set()
+        for feed in after:
+            feed.load_state_dict(state)
+            batches = numbers(iter(feed))
+            counts.add(len(batches))
+            seen += [row for batch in batches for row in batch]
+            assert feed.state_dict()["epoch"] == 1
+        assert len(counts) == 1
+        assert sorted(seen) == list(range(case["rows"]))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_position_in_another_order_is_refused(tmp_path: Path, layout: str) -> None:
+    manifest = numbered(tmp_path, [[50, 50]])
+    one, other = (Feed(source(layout, tmp_path, manifest), batch_size=8, shuffle=True, seed=seed) for seed in (1, 2))
+    with pytest.raises(FranklinError, match="seed was 1 and is 2; set it back, or start afresh"):
+        other.load_state_dict(one.state_dict())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_columns_keep_their_row_and_their_type(tmp_path: Path, layout: str) -> None:
+    manifest = numbered(tmp_path, [[70, 30], [33]])
+    for batch in Feed(source(layout, tmp_path, manifest), batch_size=32, shuffle=True):
+        assert (batch.numeric.dtype, batch.categorical.dtype) == (torch.float32, torch.int64)
+        assert torch.equal(batch.numeric[:, 0], batch.label)
+        assert torch.equal(batch.categorical[:, 0], batch.label.long())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("task", "label"), [("binary", torch.float32), ("multiclass", torch.int64)])
+def test_labels_fit_their_loss(tmp_path: Path, layout: str, task: Any, label: torch.dtype) -> None:
+    manifest = write_feature_set(tmp_path, task, rows=400, numeric=False)
+    batch = next(iter(Feed(source(layout, tmp_path, manifest, "test"), batch_size=50, shuffle=False)))
+    assert batch.label.dtype == label
+    assert set(batch.label.tolist()) <= set(range(len(manifest.label.classes)))
+    assert batch.numeric.shape == (50, 0)
+    assert batch.categorical.shape == (50, 2)
+
+
+def test_a_rank_opens_only_the_files_of_its_range(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[40], [40], [40], [40]])
+    for path in ("train/2.parquet", "train/3.parquet"):
+        (tmp_path / path).unlink()
+    feed = Feed(source("stored", tmp_path, manifest), batch_size=8, world_size=2, shuffle=False)
+    assert len(numbers(iter(feed))) == 10
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_reads_from_any_file_system(tmp_path: Path, layout: str) -> None:
+    manifest = numbered(tmp_path, [[10, 10]])
+    fsspec.filesystem("memory").put(str(tmp_path), "/set", recursive=True)
+    stored = Stored("memory://set", manifest, "train", 2**20)
+    far = stored if layout == "stored" else Mapped(stored, tmp_path / "near", "train", 2**20)
+    assert numbers(iter(Feed(far, batch_size=5, shuffle=False))) == [list(range(i, i + 5)) for i in range(0, 20, 5)]
+
+
+def test_more_ranks_than_rows_is_an_error(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[3]])
+    with pytest.raises(FranklinError, match=r"has 3 rows, too few for 4 ranks; take strategy.world_size=3"):
+        Feed(source("stored", tmp_path, manifest), batch_size=1, world_size=4, shuffle=True)
+
+
+class Full(NamedTuple):
+    """As `shutil.disk_usage` tells it."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_a_disk_without_room_is_named_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = numbered(tmp_path, [[10, 10]])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Full(10, 0, 10))
+    with pytest.raises(FranklinError, match=r"are free: make room, .* or say feed.layout=stored"):
+        next(iter(Feed(source("mapped", tmp_path, manifest), batch_size=5, shuffle=True)))
+    assert not (tmp_path / ".rows" / "train.rows").exists()
+
+
+def make_and_die(folder: Path, manifest: Manifest, after: int) -> None:
+    """Make the mapped layout and be killed when so many row groups are decoded."""
+    stored = Stored(str(folder), manifest, "train", 2**20)
+    decode: Callable[..., torch.Tensor] = stored.words
+
+    def dying(group: Any) -> torch.Tensor:
+        nonlocal after
+        after -= 1
+        if after < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(group)
+
+    stored.words = dying  # type: ignore[method-assign]
+    Mapped(stored, folder / ".rows", "train", 2**20).make()
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_what_a_killed_process_began_is_ended_by_the_next(tmp_path: Path, after: int) -> None:
+    manifest = numbered(tmp_path, [[10, 10], [10, 10]])
+    process = multiprocessing.get_context("spawn").Process(target=make_and_die, args=(tmp_path, manifest, after))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    feed = Feed(source("mapped", tmp_path, manifest), batch_size=40, shuffle=False)
+    assert numbers(iter(feed)) == [list(range(40))]
+
+
+def test_once_mapped_the_row_groups_are_not_opened_again(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[10, 10], [10, 10]])
+    ranks = [
+        multiprocessing.get_context("spawn").Process(target=make_and_die, args=(tmp_path, manifest, 99))
+        for _ in range(3)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(60)
+    assert [process.exitcode for process in ranks] == [0, 0, 0]
+    for path in (tmp_path / "train").iterdir():
+        path.unlink()
+    feed = Feed(source("mapped", tmp_path, manifest), batch_size=10, shuffle=True)
+    assert sorted(row for batch in numbers(iter(feed)) for row in batch) == list(range(40))

@@ -1,0 +1,79 @@
+"""Every row of an epoch once, whatever happens on the way: held over units, ranks, batches, windows and cuts."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.feeds.order import Leg, Order, Share
+
+SIZES = st.lists(st.integers(1, 23), min_size=1, max_size=8)
+LEGS = st.lists(st.builds(Leg, st.integers(1, 5), st.integers(1, 40), st.just(0)), min_size=1, max_size=4)
+
+
+def rows(order: Order, rank: int, step: int = 0, *, shuffle: bool = True) -> list[int]:
+    """Row numbers of a rank from its batch number `step` on."""
+    found = []
+    for visit in order.visits(rank, step):
+        window = order.rows(visit.start, visit.stop)
+        found += (window[visit.permutation()] if shuffle else window)[visit.low : visit.high].tolist()
+    return found
+
+
+def steps(share: Share) -> list[int]:
+    """Rows of each of a rank's batches."""
+    return [high - low for low, high in pairwise(map(share.cut, range(share.steps + 1)))]
+
+
+@given(SIZES, LEGS, st.integers(1, 60), st.booleans(), st.data())
+def test_every_row_once_also_when_ranks_and_batches_change_in_the_middle(
+    sizes: list[int], legs: list[Leg], window: int, shuffle: bool, data: st.DataObject
+) -> None:
+    total, begun, seen = sum(sizes), [], []
+    seed, epoch = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
+    legs[0] = legs[0]._replace(world_size=min(legs[0].world_size, total))
+    for number, leg in enumerate(legs):
+        begun.append(leg)
+        order = Order(sizes, seed=seed, epoch=epoch, shuffle=shuffle, window_rows=window, legs=begun)
+        left = order.shares[0].steps
+        cut = data.draw(st.integers(0, left - 1)) if number + 1 < len(legs) else left
+        for share in order.shares:
+            assert share.steps == left
+            sizes_of_batches = steps(share)
+            assert max(sizes_of_batches) - min(sizes_of_batches) <= 1
+            assert max(sizes_of_batches) <= max(leg.batch_size, 2)
+            assert min(sizes_of_batches) >= (1 if total - len(seen) >= leg.world_size else 0)
+        taken = [rows(order, rank, shuffle=shuffle)[: share.cut(cut)] for rank, share in enumerate(order.shares)]
+        seen += [row for one in taken for row in one]
+        begun[-1] = leg._replace(step=cut)
+    assert sorted(seen) == list(range(total))
+    if not shuffle and len(legs) == 1:
+        assert seen == list(range(total))
+
+
+@given(SIZES, LEGS, st.integers(1, 60), st.booleans(), st.data())
+def test_a_rank_goes_on_at_any_batch(
+    sizes: list[int], legs: list[Leg], window: int, shuffle: bool, data: st.DataObject
+) -> None:
+    legs[0] = legs[0]._replace(world_size=min(legs[0].world_size, sum(sizes)))
+    order = Order(sizes, seed=1, epoch=2, shuffle=shuffle, window_rows=window, legs=legs)
+    rank = data.draw(st.integers(0, legs[-1].world_size - 1))
+    step = data.draw(st.integers(0, order.shares[rank].steps))
+    everything = rows(order, rank, shuffle=shuffle)
+    assert rows(order, rank, step, shuffle=shuffle) == everything[order.shares[rank].cut(step) :]
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return rows(Order([64] * 8, seed=seed, epoch=epoch, shuffle=True, window_rows=128, legs=[Leg(1, 16, 0)]), 0)
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_neighbours_are_torn_apart() -> None:
+    """Of 16,384 rows in chunks of 64, hardly any is still followed by the one that followed it."""
+    order = Order([64] * 256, seed=3, epoch=0, shuffle=True, window_rows=16_384, legs=[Leg(1, 256, 0)])
+    pairs = sum(b == a + 1 for a, b in pairwise(rows(order, 0)))
+    assert pairs <= 8
