@@ -79,7 +79,7 @@ class Spark(Strict):
 class Feed(Strict):
     """How the feature set becomes batches."""
 
-    name: Literal["arrow"]
+    name: Literal["arrow", "petastorm"]
     batch_size: Positive = Field(description="rows of one step over all ranks together")
     layout: Literal["mapped", "stored"] = Field(
         description="mapped: decoded once, into a file that epochs map into memory; stored: decoded in every epoch"

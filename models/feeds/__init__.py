@@ -22,7 +22,7 @@ def open_feed(
         FranklinError: the split has fewer rows than there are ranks.
 
     """
-    stored = Stored(folder, manifest, split, settings.memory_bytes)
+    stored = _stored(settings)(folder, manifest, split, settings.memory_bytes)
     source: Source = stored
     if settings.layout == "mapped":
         source = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
@@ -34,6 +34,14 @@ def open_feed(
         rank=rank,
         world_size=world_size,
     )
+
+
+def _stored(settings: schema.Feed) -> type[Stored]:
+    if settings.name == "arrow":
+        return Stored
+    from models.feeds.petastorm import Petastorm  # takes a second to import
+
+    return Petastorm
 
 
 def cache_folder(settings: schema.Feed, folder: str, manifest: Manifest) -> Path:

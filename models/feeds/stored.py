@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
@@ -13,9 +14,6 @@ from conf.manifest import Manifest, SplitName
 from models.feeds.ahead import ahead, made_ahead
 from models.feeds.order import Order, Visit
 from models.feeds.record import WORD_BYTES, Record, Rows
-
-THREADS = 2  # that decode
-CHUNK_ROWS = 4096  # rows turned from columns to rows at a time: they stay in the processor's cache
 
 
 class RowGroup(NamedTuple):
@@ -32,7 +30,7 @@ class Stored:
     def __init__(self, folder: str, manifest: Manifest, split: SplitName, memory_bytes: int) -> None:
         """Name the files; nothing is read yet. What is read takes no more than `memory_bytes` at a time."""
         self.name, self.record = f"the {split} split of {folder}", Record.of(manifest)
-        self._filesystem, self._root = fsspec.core.url_to_fs(folder)
+        self.filesystem, self.root = fsspec.core.url_to_fs(folder)
         self._memory_rows = memory_bytes // (self.record.width * WORD_BYTES)
         self.groups = [
             RowGroup(file.path, number, rows)
@@ -56,11 +54,10 @@ class Stored:
 
     def words(self, group: RowGroup) -> Tensor:
         """Decode a row group into `(rows, width)` words."""
-        with pq.ParquetFile(f"{self._root}/{group.path}", filesystem=self._filesystem) as file:
+        with pq.ParquetFile(f"{self.root}/{group.path}", filesystem=self.filesystem) as file:
             table = file.read_row_group(group.number, columns=list(self.record.names), use_threads=False)
         words = torch.empty(group.rows, self.record.width, dtype=torch.int32)
-        for chunk, out in zip(table.to_batches(CHUNK_ROWS), torch.split(words, CHUNK_ROWS), strict=True):
-            out.copy_(self.record.turn(chunk))
+        self.record.turn([table.column(name).to_numpy() for name in self.record.names], words)
         return words
 
     def _plain(self, order: Order, visits: Iterator[Visit]) -> Generator[Rows]:
@@ -78,11 +75,12 @@ class Stored:
 
     def _windows(self, order: Order, visits: Iterator[Visit]) -> Iterator[tuple[Visit, list[Tensor]]]:
         """Each visit with its window, in parts."""
-        most = max(THREADS, self._memory_rows // 8 // max(self.sizes))
+        threads = pa.cpu_count()
+        most = max(threads, self._memory_rows // 8 // max(self.sizes))
         for run in _runs(visits):
             first, last = order.unit_at(run[0].start), order.unit_at(run[-1].stop - 1) + 1
             groups = [self.groups[unit] for unit in order.units[first:last]]
-            with closing(made_ahead(self.words, groups, threads=THREADS, most=most)) as read:
+            with closing(made_ahead(self.words, groups, threads=threads, most=most)) as read:
                 rest = next(read)[run[0].start - int(order.starts[first]) :]
                 for visit in run:
                     parts, missing = [], visit.stop - visit.start

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,21 +18,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conf import schema
 from conf.errors import FranklinError
 from conf.manifest import Categorical, DataFile, Label, Manifest, Numeric, Split
+from models.feeds import open_feed
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed, Source
 from models.feeds.mapped import Mapped
+from models.feeds.petastorm import Petastorm
 from models.feeds.stored import Stored
 from tests.feature_sets import write_feature_set
 
 Case = dict[str, Any]
-LAYOUTS = ("stored", "mapped")
+LAYOUTS = ("stored", "mapped", "petastorm")
 
 
 def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "train", memory: int = 2**20) -> Source:
-    stored = Stored(str(folder), manifest, split, memory)
-    return stored if layout == "stored" else Mapped(stored, Path(folder) / ".rows", split, memory)
+    stored = (Petastorm if layout == "petastorm" else Stored)(str(folder), manifest, split, memory)
+    return Mapped(stored, Path(folder) / ".rows", split, memory) if layout == "mapped" else stored
 
 
 def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
@@ -194,8 +198,8 @@ def test_a_rank_opens_only_the_files_of_its_range(tmp_path: Path) -> None:
 def test_reads_from_any_file_system(tmp_path: Path, layout: str) -> None:
     manifest = numbered(tmp_path, [[10, 10]])
     fsspec.filesystem("memory").put(str(tmp_path), "/set", recursive=True)
-    stored = Stored("memory://set", manifest, "train", 2**20)
-    far = stored if layout == "stored" else Mapped(stored, tmp_path / "near", "train", 2**20)
+    stored = (Petastorm if layout == "petastorm" else Stored)("memory://set", manifest, "train", 2**20)
+    far = Mapped(stored, tmp_path / "near", "train", 2**20) if layout == "mapped" else stored
     assert numbers(iter(Feed(far, batch_size=5, shuffle=False))) == [list(range(i, i + 5)) for i in range(0, 20, 5)]
 
 
@@ -265,3 +269,28 @@ def test_once_mapped_the_row_groups_are_not_opened_again(tmp_path: Path) -> None
         path.unlink()
     feed = Feed(source("mapped", tmp_path, manifest), batch_size=10, shuffle=True)
     assert sorted(row for batch in numbers(iter(feed)) for row in batch) == list(range(40))
+
+
+@pytest.mark.parametrize("name", ["arrow", "petastorm"])
+@pytest.mark.parametrize("layout", ["stored", "mapped"])
+def test_every_configuration_gives_the_same_rows(tmp_path: Path, name: Any, layout: Any) -> None:
+    manifest = write_feature_set(tmp_path / "set", "binary", rows=400)
+    wanted = schema.Feed(name=name, batch_size=64, layout=layout, memory="1m", cache=tmp_path / "near")
+    plain = pq.read_table(tmp_path / "set" / "train", columns=manifest.numeric).to_pandas().to_numpy()
+    seen = [
+        batch.numeric
+        for rank in range(2)
+        for batch in open_feed(wanted, str(tmp_path / "set"), manifest, "train", seed=1, rank=rank, world_size=2)
+    ]
+    assert max(map(len, seen)) <= 32
+    rows = torch.cat(seen).numpy()
+    assert not np.array_equal(rows, plain)
+    assert np.array_equal(rows[np.lexsort(rows.T)], plain[np.lexsort(plain.T)])
+    assert (tmp_path / "near").exists() == (layout == "mapped")
+
+
+def test_a_name_that_petastorm_cannot_give_is_named(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[3]])
+    columns = [manifest.columns[0].model_copy(update={"name": "mean radius"}), manifest.columns[1]]
+    with pytest.raises(FranklinError, match="the column 'mean radius'"):
+        Petastorm(str(tmp_path), manifest.model_copy(update={"columns": columns}), "train", 2**20)
