@@ -13,6 +13,7 @@ from models import networks, parallel
 from models.checkpoints import PARTIAL, Checkpoints, check_identity, last_checkpoint
 from models.feeds import open_feed
 from models.feeds.feed import Feed
+from models.feeds.transformed import Transformed
 from models.module import Learner
 from models.reporting import Reporter
 from models.threads import share_cores
@@ -94,7 +95,7 @@ def train(request: TrainRequest) -> TrainResult | None:
     )
 
 
-def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int) -> Feed:
+def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int) -> Feed | Transformed:
     """Open this rank's feed of a split."""
     return open_feed(
         request.feed,

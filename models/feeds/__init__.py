@@ -11,22 +11,23 @@ from conf.manifest import Manifest, SplitName
 from models.feeds.feed import Feed, Source
 from models.feeds.mapped import Mapped
 from models.feeds.stored import Stored
+from models.feeds.transformed import Transformed, find
 
 
 def open_feed(
     settings: schema.Feed, folder: str, manifest: Manifest, split: SplitName, *, seed: int, rank: int, world_size: int
-) -> Feed:
+) -> Feed | Transformed:
     """Open one rank's feed of a split, as it is configured; only train rows are shuffled.
 
     Raises:
-        FranklinError: the split has fewer rows than there are ranks.
+        FranklinError: the split has fewer rows than there are ranks, or there is no such transform.
 
     """
     stored = _stored(settings)(folder, manifest, split, settings.memory_bytes)
     source: Source = stored
     if settings.layout == "mapped":
         source = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
-    return Feed(
+    feed = Feed(
         source,
         batch_size=settings.batch_size // world_size,
         shuffle=split == "train",
@@ -34,6 +35,7 @@ def open_feed(
         rank=rank,
         world_size=world_size,
     )
+    return Transformed(feed, find(settings.transform), settings.workers) if settings.transform else feed
 
 
 def _stored(settings: schema.Feed) -> type[Stored]:

@@ -84,27 +84,30 @@ class Feed:
 
     def __iter__(self) -> Iterator[Batch]:
         """Give the batches of the current epoch that were not given yet."""
+        return self.counted(self.batches())
+
+    def counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Give batches that were read from here on, by whomever, and move on with each."""
         epoch, legs = self._epoch, tuple(self._legs)
-        order = Order(
-            self._source.sizes,
-            seed=self._seed,
-            epoch=epoch,
-            shuffle=self._shuffle,
-            window_rows=self._source.window_rows,
-            legs=legs,
-        )
-        share, first = order.shares[self._rank], legs[-1].step
+        steps = self._order().shares[self._rank].steps
+        for step, batch in enumerate(batches, legs[-1].step + 1):
+            if step < steps:
+                self._epoch, self._legs = epoch, [*legs[:-1], legs[-1]._replace(step=step)]
+            else:
+                self.set_epoch(epoch + 1)
+            yield batch
+
+    def batches(self, skip: int = 0, every: int = 1) -> Iterator[Batch]:
+        """Read the batches from here on, or every so many-th after `skip`; where the feed is does not change."""
+        order, first = self._order(), self._legs[-1].step
+        share, record = order.shares[self._rank], self._source.record
         cuts = [share.cut(step) for step in range(first, share.steps + 1)]
-        record = self._source.record
         with closing(self._source.load(order, order.visits(self._rank, first), shuffle=self._shuffle)) as loaded:
             taker = _Taker(loaded, record.width)
-            for step, (low, high) in enumerate(pairwise(cuts), first + 1):
-                words = taker.take(high - low)
-                if step < share.steps:
-                    self._epoch, self._legs = epoch, [*legs[:-1], legs[-1]._replace(step=step)]
-                else:
-                    self.set_epoch(epoch + 1)
-                yield record.batch(words)
+            for number, (low, high) in enumerate(pairwise(cuts)):
+                words = taker.take(high - low, wanted=number % every == skip)
+                if number % every == skip:
+                    yield record.batch(words)
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of `epoch`, or stay where we are if that is in it."""
@@ -132,6 +135,16 @@ class Feed:
         if self._legs[-1][:2] != self._fresh[:2]:
             self._legs.append(self._fresh)
 
+    def _order(self) -> Order:
+        return Order(
+            self._source.sizes,
+            seed=self._seed,
+            epoch=self._epoch,
+            shuffle=self._shuffle,
+            window_rows=self._source.window_rows,
+            legs=self._legs,
+        )
+
     def _identity(self) -> dict[str, int]:
         """What the order of rows depends on, ranks and batches apart."""
         units, window = len(self._source.sizes), self._source.window_rows
@@ -146,13 +159,15 @@ class _Taker:
         self._rows = self._empty = Rows(torch.empty(0, width, dtype=torch.int32))
         self._at = 0
 
-    def take(self, rows: int) -> Tensor:
+    def take(self, rows: int, *, wanted: bool) -> Tensor:
+        """Take so many rows; none of them are gathered unless `wanted`."""
         parts = []
         while rows:
             if self._at == len(self._rows):
                 self._rows = self._empty  # one window is let go before the next one comes
                 self._rows, self._at = next(self._loaded), 0
             end = min(self._at + rows, len(self._rows))
-            parts.append(self._rows.take(self._at, end))
+            if wanted:
+                parts.append(self._rows.take(self._at, end))
             rows, self._at = rows - (end - self._at), end
         return parts[0] if len(parts) == 1 else torch.cat(parts) if parts else self._empty.words

@@ -27,6 +27,7 @@ from models.feeds.feed import Feed, Source
 from models.feeds.mapped import Mapped
 from models.feeds.petastorm import Petastorm
 from models.feeds.stored import Stored
+from models.feeds.transformed import Transformed, find
 from tests.feature_sets import write_feature_set
 
 Case = dict[str, Any]
@@ -294,3 +295,35 @@ def test_a_name_that_petastorm_cannot_give_is_named(tmp_path: Path) -> None:
     columns = [manifest.columns[0].model_copy(update={"name": "mean radius"}), manifest.columns[1]]
     with pytest.raises(FranklinError, match="the column 'mean radius'"):
         Petastorm(str(tmp_path), manifest.model_copy(update={"columns": columns}), "train", 2**20)
+
+
+def negated(batch: Batch) -> Batch:
+    """A transform, as a person writes it."""
+    return batch._replace(numeric=-batch.numeric)
+
+
+@pytest.mark.parametrize("layout", ["stored", "mapped"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, workers: int) -> None:
+    manifest = numbered(tmp_path, [[50, 21], [33]])
+
+    def fresh() -> Transformed:
+        feed = Feed(source(layout, tmp_path, manifest), batch_size=10, shuffle=True, seed=2)
+        return Transformed(feed, negated, workers)
+
+    plain = Feed(source(layout, tmp_path, manifest), batch_size=10, shuffle=True, seed=2)
+    changed = fresh()
+    assert len(changed) == len(plain) == 11
+    first = list(islice(iter(changed), 4))
+    resumed = fresh()
+    resumed.load_state_dict(changed.state_dict())
+    both = zip([*first, *resumed], plain, strict=True)
+    assert all(
+        torch.equal(ours.numeric, -theirs.numeric) and torch.equal(ours.label, theirs.label) for ours, theirs in both
+    )
+    assert resumed.state_dict() == plain.state_dict()
+
+
+def test_a_transform_that_is_not_there_is_named() -> None:
+    with pytest.raises(FranklinError, match=r"feed.transform=math:nothing: module 'math' has no attribute 'nothing'"):
+        find("math:nothing")
