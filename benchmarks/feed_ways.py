@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-import conf.petastorm  # noqa: F401, before petastorm is imported
 from conf.manifest import Manifest
+from conf.petastorm import petastorm as adapted
 from models.feeds.feed import Feed
 from models.feeds.mapped import Mapped
 from models.feeds.stored import Stored
@@ -56,8 +56,8 @@ def petastorm_shuffled(folder: Path, manifest: Manifest, batch: int) -> Iterator
 
 
 def _petastorm(folder: Path, _: Manifest, batch: int, shuffled: int) -> Iterator[Any]:
-    from petastorm import make_batch_reader
-    from petastorm.pytorch import BatchedDataLoader
+    make_batch_reader = adapted().make_batch_reader
+    from petastorm.pytorch import BatchedDataLoader  # after it is adapted
 
     with make_batch_reader(
         f"file://{folder}/train", shuffle_row_groups=shuffled > 0, seed=SEED, num_epochs=1

@@ -87,7 +87,8 @@ class Feed(Strict):
     memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="that a rank's rows take, such as 256m")]
     cache: Path | None = Field(description="local folder for mapped files; null: in the feature set, if that is local")
     transform: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = Field(
-        default=None, description="`module:function` that changes each batch, train and validation; null: none"
+        default=None,
+        description="`module:function` that changes each train batch (what all rows need is encoding); null: none",
     )
     workers: Annotated[int, Field(ge=0)] = Field(default=0, description="processes of a rank that run the transform")
 

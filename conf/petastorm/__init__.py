@@ -1,4 +1,4 @@
-"""Petastorm 0.12 on today's Arrow and NumPy: import this before `petastorm`, in every process that uses it.
+"""Petastorm 0.12 on today's Arrow and NumPy: take it from `petastorm()`, or import this first in every process.
 
 Petastorm asks for names that pyarrow and numpy have lost. Its own modules, and no others, get their imports of those
 libraries answered by the modules beside this one, which have the lost names and pass everything else through. The real
@@ -57,6 +57,11 @@ def answer(
         # `import pyarrow.hdfs` binds pyarrow, and so do its like; what is named after `from` is taken of the answer.
         return import_module(ANSWERS[name if fromlist or "." not in name else name.partition(".")[0]])
     return builtins.__import__(name, globals_, locals_, fromlist or (), level)
+
+
+def petastorm() -> ModuleType:
+    """Import Petastorm, adapted."""
+    return import_module(PACKAGE)
 
 
 if any(name.partition(".")[0] == PACKAGE for name in sys.modules):

@@ -4,6 +4,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from conf.errors import FranklinError
+
 __all__ = ["HadoopFileSystem", "LocalFileSystem", "connect"]
 
 
@@ -15,7 +17,7 @@ def connect(*_: Any, **__: Any) -> HadoopFileSystem:
     """Refuse.
 
     Raises:
-        NotImplementedError: always: other file systems are reached through fsspec.
+        FranklinError: always: other file systems are reached through fsspec.
 
     """
-    raise NotImplementedError("give Petastorm the file system as `filesystem=`, such as fsspec's")
+    raise FranklinError("Petastorm has no HDFS of its own here: give it fsspec's file system as `filesystem=`")

@@ -9,7 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 from conf import schema
 from conf.manifest import Manifest, SplitName
 from models.feeds.feed import Feed, Source
-from models.feeds.mapped import Mapped
+from models.feeds.mapped import LAYOUT_VERSION, Mapped
 from models.feeds.stored import Stored
 from models.feeds.transformed import Transformed, find
 
@@ -17,7 +17,7 @@ from models.feeds.transformed import Transformed, find
 def open_feed(
     settings: schema.Feed, folder: str, manifest: Manifest, split: SplitName, *, seed: int, rank: int, world_size: int
 ) -> Feed | Transformed:
-    """Open one rank's feed of a split, as it is configured; only train rows are shuffled.
+    """Open one rank's feed of a split, as it is configured; only train rows are shuffled and transformed.
 
     Raises:
         FranklinError: the split has fewer rows than there are ranks, or there is no such transform.
@@ -35,7 +35,9 @@ def open_feed(
         rank=rank,
         world_size=world_size,
     )
-    return Transformed(feed, find(settings.transform), settings.workers) if settings.transform else feed
+    if settings.transform and split == "train":
+        return Transformed(feed, find(settings.transform), settings.workers)
+    return feed
 
 
 def _stored(settings: schema.Feed) -> type[Stored]:
@@ -50,8 +52,9 @@ def cache_folder(settings: schema.Feed, folder: str, manifest: Manifest) -> Path
     """Where a feature set's mapped files are, on a disk of this machine."""
     filesystem, path = fsspec.core.url_to_fs(folder)
     name = f"{manifest.name}-{manifest.fingerprint[:12]}"
+    layout = f"mapped-{LAYOUT_VERSION}-{settings.name}"  # decoders cut a split into parts of their own
     if settings.cache is not None:
-        return settings.cache / name
+        return settings.cache / name / layout
     if isinstance(filesystem, LocalFileSystem):
-        return Path(path) / ".mapped"
-    return Path(tempfile.gettempdir()) / "franklin-mapped" / name
+        return Path(path) / f".{layout}"
+    return Path(tempfile.gettempdir()) / "franklin" / name / layout

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def ahead(items: Iterator[T]) -> Generator[T]:
         coming = pool.submit(next, items, end)
         while (item := coming.result()) is not end:
             coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
+            yield cast("T", item)
             del item
 
 

@@ -20,8 +20,6 @@ class Source(Protocol):
     Attributes:
         name: what a person calls it.
         record: what a row is made of.
-        sizes: rows of each unit; units are what an epoch permutes first.
-        window_rows: rows that are then permuted together.
 
     """
 
@@ -29,10 +27,12 @@ class Source(Protocol):
     record: Record
 
     @property
-    def sizes(self) -> Sequence[int]: ...  # noqa: D102
+    def sizes(self) -> Sequence[int]:
+        """Rows of each unit; units are what an epoch permutes first."""
 
     @property
-    def window_rows(self) -> int: ...  # noqa: D102
+    def window_rows(self) -> int:
+        """Rows that are then permuted together."""
 
     def load(self, order: Order, visits: Iterator[Visit], *, shuffle: bool) -> Generator[Rows]:
         """Give the rows of one visit after the other, permuted if `shuffle`."""

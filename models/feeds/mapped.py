@@ -24,6 +24,7 @@ from models.feeds.order import Order, Visit
 from models.feeds.record import WORD_BYTES, Rows
 from models.feeds.stored import Stored
 
+LAYOUT_VERSION = 1  # of words and parts; to be raised when old files no longer fit
 MOST_PARTS = 64
 CHUNK_ROWS = 64  # neighbours in the file that stay neighbours until rows are permuted
 WINDOW_ROWS = 16_384  # some megabytes: the processor's cache holds them while rows are gathered

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import conf.petastorm  # noqa: F401, before petastorm is imported
 from conf.errors import FranklinError
 from conf.manifest import Manifest, SplitName
+from conf.petastorm import petastorm
 from models.feeds.stored import RowGroup, Stored
 
 
@@ -35,11 +35,9 @@ class Petastorm(Stored):
 
     def words(self, group: RowGroup) -> Tensor:
         """Decode a file into `(rows, width)` words."""
-        from petastorm import make_batch_reader
-
         words = torch.empty(group.rows, self.record.width, dtype=torch.int32)
         done = 0
-        with make_batch_reader(
+        with petastorm().make_batch_reader(
             f"file://{self.root}/{group.path}",  # the scheme is not looked at beside a file system
             schema_fields=list(self.record.names),
             filesystem=self.filesystem,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from conf import schema
 from conf.errors import FranklinError
 from conf.manifest import Categorical, DataFile, Label, Manifest, Numeric, Split
-from models.feeds import open_feed
+from models.feeds import cache_folder, open_feed
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed, Source
 from models.feeds.mapped import Mapped
@@ -210,22 +210,22 @@ def test_more_ranks_than_rows_is_an_error(tmp_path: Path) -> None:
         Feed(source("stored", tmp_path, manifest), batch_size=1, world_size=4, shuffle=True)
 
 
-class Full(NamedTuple):
-    """As `shutil.disk_usage` tells it."""
-
-    total: int
-    used: int
-    free: int
-
-
-def test_a_disk_without_room_is_named_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manifest = numbered(tmp_path, [[10, 10]])
-    monkeypatch.setattr("shutil.disk_usage", lambda _: Full(10, 0, 10))
+def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    endless = Split(files=[DataFile(path="train/0.parquet", row_groups=[2**50])])
+    manifest = numbered(tmp_path, [[3]]).model_copy(update={"splits": {"train": endless}})
+    mapped = Mapped(Stored(str(tmp_path), manifest, "train", 2**20), tmp_path / ".rows", "train", 2**20)
     with pytest.raises(FranklinError, match=r"are free: make room, .* or say feed.layout=stored"):
-        next(iter(Feed(source("mapped", tmp_path, manifest), batch_size=5, shuffle=True)))
+        mapped.make()
     assert not (tmp_path / ".rows" / "train.rows").exists()
+
+
+def test_two_decoders_do_not_share_a_mapped_file(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[3]])
+    wanted = {"batch_size": 64, "layout": "mapped", "memory": "1m", "cache": None}
+    folders = {
+        cache_folder(schema.Feed(name=name, **wanted), str(tmp_path), manifest) for name in ("arrow", "petastorm")
+    }
+    assert len(folders) == 2
 
 
 def make_and_die(folder: Path, manifest: Manifest, after: int) -> None:
