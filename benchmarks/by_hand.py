@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from conf.exchange import Request
-from conf.schema import Strict
+from conf.strict import Strict
 
 R = TypeVar("R", bound=Strict)
 

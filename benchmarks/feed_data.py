@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conf.manifest import Categorical, Column, DataFile, Label, Manifest, Numeric, Split, read_manifest
+from conf.columns import Categorical, Column, Numeric
+from conf.manifest import DataFile, Label, Manifest, Split, read_manifest
 
 GROUP_ROWS, FILE_ROWS = 16_384, 65_536  # as spark_jobs.writing has them
 SHAPES = {"1m": (1_000_000, 64, 0), "10m": (10_000_000, 20, 6)}  # rows, float columns, categorical columns
@@ -29,7 +30,9 @@ def feature_set(folder: Path, shape: str, codec: str) -> Manifest:
         count = min(FILE_ROWS, rows - start)
         values = {column.name: draw.standard_normal(count, np.float32) for column in numeric}
         codes = {column.name: draw.integers(0, CARDINALITY + 2, count, np.int32) for column in categorical}
-        table = pa.table({**values, **codes, "y": draw.standard_normal(count, np.float32)})
+        arrays = {**values, **codes, "y": draw.standard_normal(count, np.float32)}
+        fields = [pa.field(name, pa.from_numpy_dtype(array.dtype), nullable=False) for name, array in arrays.items()]
+        table = pa.table(list(arrays.values()), pa.schema(fields))
         path = f"train/part-{start // FILE_ROWS:05d}.parquet"
         dictionaries = [*codes] or False
         pq.write_table(table, folder / path, row_group_size=GROUP_ROWS, use_dictionary=dictionaries, compression=codec)

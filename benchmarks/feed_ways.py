@@ -1,114 +1,110 @@
-"""Ways to read a feature set as batches of tensors, ours and those of others; each gives batches of one epoch."""
+"""Ways to read a feature set as batches of tensors: franklin's, Petastorm's, and the floors and ceilings of reading."""
 
-from collections.abc import Callable, Iterator
+import os
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from conf.manifest import Manifest
+from benchmarks.feed_peers import SEED, SHUFFLED_ROWS, Batches, Way, files
+from conf.manifest import read_manifest
 from conf.petastorm import petastorm as adapted
+from models.feeds.ahead import made_ahead
 from models.feeds.feed import Feed
 from models.feeds.mapped import Mapped
 from models.feeds.stored import Stored
 
 MEMORY_BYTES = 256 * 2**20
-SHUFFLED_ROWS = 262_144  # that other feeds shuffle among
-SEED = 1
-Ways = dict[str, Callable[[Path, Manifest, int], Iterator[Any]]]
 
 
-def parquet(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """Read Parquet in order with PyArrow, columns left as they are: the floor of decoding."""
-    import pyarrow.parquet as pq
-
-    names = [*manifest.numeric, *(column.name for column in manifest.categorical), manifest.label.name]
-    for file in manifest.splits["train"].files:
-        with pq.ParquetFile(folder / file.path) as opened:
-            yield from opened.iter_batches(batch, columns=names)
+def stored(folder: Path) -> Stored:
+    """Open the stored layout."""
+    return Stored(str(folder), read_manifest(str(folder)), "train", MEMORY_BYTES)
 
 
-def ours_stored(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """franklin, Parquet in order."""
-    return iter(Feed(Stored(str(folder), manifest, "train", MEMORY_BYTES), batch_size=batch, shuffle=False))
+def mapped(folder: Path) -> Mapped:
+    """Open the mapped layout."""
+    return Mapped(stored(folder), folder / ".mapped", "train", MEMORY_BYTES)
 
 
-def ours_stored_shuffled(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """franklin, Parquet shuffled."""
-    return iter(Feed(Stored(str(folder), manifest, "train", MEMORY_BYTES), batch_size=batch, shuffle=True, seed=SEED))
+def franklin_stored(folder: Path, batch: int, shuffled: bool) -> Batches:
+    """franklin, from Parquet."""
+    return (each for each in Feed(stored(folder), batch_size=batch, shuffle=shuffled, seed=SEED))
 
 
-def ours_mapped(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """franklin, the mapped layout shuffled."""
-    stored = Stored(str(folder), manifest, "train", MEMORY_BYTES)
-    mapped = Mapped(stored, folder / ".mapped", "train", MEMORY_BYTES)
-    return iter(Feed(mapped, batch_size=batch, shuffle=True, seed=SEED))
+def franklin_mapped(folder: Path, batch: int, shuffled: bool) -> Batches:
+    """franklin, from the mapped layout, which is made before the clock starts."""
+    rows = mapped(folder)
+    rows.make()
+    return (each for each in Feed(rows, batch_size=batch, shuffle=shuffled, seed=SEED))
 
 
-def petastorm(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """Petastorm's BatchedDataLoader, in order."""
-    return _petastorm(folder, manifest, batch, 0)
+def making(folder: Path, batch: int, shuffled: bool) -> Batches:  # noqa: ARG001 -- a way's signature
+    """Make the mapped layout anew."""
+    for path in (folder / ".mapped").glob("train.*"):
+        path.unlink()
+    rows = mapped(folder)
+    rows.make()
+    yield rows.units.rows
 
 
-def petastorm_shuffled(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """Petastorm's BatchedDataLoader, shuffled."""
-    return _petastorm(folder, manifest, batch, SHUFFLED_ROWS)
-
-
-def _petastorm(folder: Path, _: Manifest, batch: int, shuffled: int) -> Iterator[Any]:
+def petastorm(folder: Path, batch: int, shuffled: bool) -> Batches:
+    """Petastorm's BatchedDataLoader."""
     make_batch_reader = adapted().make_batch_reader
     from petastorm.pytorch import BatchedDataLoader  # after it is adapted
 
-    with make_batch_reader(
-        f"file://{folder}/train", shuffle_row_groups=shuffled > 0, seed=SEED, num_epochs=1
-    ) as reader:
-        yield from BatchedDataLoader(reader, batch_size=batch, shuffling_queue_capacity=shuffled)
+    def read() -> Batches:
+        with make_batch_reader(
+            f"file://{folder}/train", shuffle_row_groups=shuffled, seed=SEED, num_epochs=1
+        ) as reader:
+            capacity = SHUFFLED_ROWS if shuffled else 0
+            yield from BatchedDataLoader(reader, batch_size=batch, shuffling_queue_capacity=capacity)
+
+    return read()
 
 
-def hugging_face(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """Hugging Face datasets, streamed in order."""
-    yield from _hugging_face(folder, manifest).iter(batch_size=batch)
+def parquet(folder: Path, batch: int, shuffled: bool) -> Batches:  # noqa: ARG001 -- a way's signature
+    """PyArrow alone, whole files in as many threads as cores, columns left as they are: the floor of decoding."""
+
+    def decode(path: str) -> int:
+        with pq.ParquetFile(path) as file:
+            rows: int = file.read(use_threads=False).num_rows
+        return rows
+
+    return made_ahead(decode, files(folder), threads=pa.cpu_count(), most=pa.cpu_count() + 1)
 
 
-def hugging_face_shuffled(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
-    """Hugging Face datasets, streamed and shuffled."""
-    yield from _hugging_face(folder, manifest).shuffle(seed=SEED, buffer_size=SHUFFLED_ROWS).iter(batch_size=batch)
+def contents(folder: Path, batch: int, shuffled: bool) -> Batches:  # noqa: ARG001 -- a way's signature
+    """The files' bytes and nothing else, in as many threads as cores: the floor of the disk."""
+
+    def read(path: str) -> int:
+        file, room = os.open(path, os.O_RDONLY), bytearray(2**20)
+        while os.readv(file, [room]):
+            pass
+        os.close(file)
+        rows: int = pq.read_metadata(path).num_rows
+        return rows
+
+    return made_ahead(read, files(folder), threads=pa.cpu_count(), most=pa.cpu_count() + 1)
 
 
-def _hugging_face(folder: Path, manifest: Manifest) -> Any:
-    from datasets import load_dataset
-
-    files = [str(folder / file.path) for file in manifest.splits["train"].files]
-    return load_dataset("parquet", data_files=files, split="train", streaming=True).with_format("torch")
-
-
-def in_memory(folder: Path, manifest: Manifest, batch: int) -> Iterator[Any]:
+def in_memory(folder: Path, batch: int, shuffled: bool) -> Batches:  # noqa: ARG001 -- a way's signature
     """A bare index_select, every row on its own, of rows that are in memory: the ceiling."""
-    words = torch.cat([rows.words for rows in _all(folder, manifest)])
+    source = stored(folder)
+    words = torch.cat([source.words([group]) for group in source.groups])
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(SEED))
-    yield  # what went before is not counted
-    for start in range(0, len(words), batch):
-        yield torch.index_select(words, 0, order[start : start + batch])
+    bounds = [*range(0, len(words), batch), len(words)]
+    return (torch.index_select(words, 0, order[low:high]) for low, high in pairwise(bounds))
 
 
-def _all(folder: Path, manifest: Manifest) -> Iterator[Any]:
-    from models.feeds.order import Leg, Order
-
-    stored = Stored(str(folder), manifest, "train", MEMORY_BYTES)
-    order = Order(stored.sizes, seed=0, epoch=0, shuffle=False, window_rows=2**16, legs=[Leg(1, 2**16, 0)])
-    return stored.load(order, order.visits(0, 0), shuffle=False)
-
-
-IN_ORDER: Ways = {
+WAYS: dict[str, Way] = {
     "petastorm": petastorm,
-    "franklin": ours_stored,
-    "hugging face": hugging_face,
+    "franklin, stored": franklin_stored,
+    "franklin, mapped": franklin_mapped,
     "parquet alone": parquet,
-}
-SHUFFLED: Ways = {
-    "petastorm": petastorm_shuffled,
-    "franklin, mapped": ours_mapped,
-    "franklin, stored": ours_stored_shuffled,
-    "hugging face": hugging_face_shuffled,
+    "bytes alone": contents,
     "index_select in memory": in_memory,
+    "making the mapped layout": making,
 }

@@ -12,16 +12,18 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from conf.errors import FranklinError, closest
+from conf.places import is_url
 from conf.schema import Settings
 
 ROOT = Path(__file__).parent
 TABLE = "table"
-TABLE_SUFFIXES = (".csv", ".parquet", ".zip", ".tsv", ".txt")
-OPEN_MAPPINGS = ("data.columns", "data.split", "spark.conf", "tuner.space")
+TABLE_SUFFIXES = (".csv", ".parquet", ".orc", ".json", ".jsonl", ".ndjson", ".zip", ".gz", ".tsv", ".txt")
+OPEN_MAPPINGS = ("data.columns", "data.checks.columns", "data.options", "data.split", "spark.conf", "tuner.space")
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
 LISTED_AT_MOST = 12
-UNION_MEMBERS = ("date", "hash", "Range", "Choices", "function-")
+SPARKS = ("local", "standalone", "yarn", "k8s", "connect")
+UNION_MEMBERS = ("date", "hash", "Range", "Choices", "function-", "mlp", "cnn", *SPARKS)
 
 
 def groups() -> dict[str, list[str]]:
@@ -99,7 +101,7 @@ def complaint(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(UNION_MEMBERS))
     given = "" if first["type"] in {"value_error", "missing"} else f", not {first['input']!r}"
     more = f" (and {len(others)} more)" if others else ""
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
+    return f"{where and where + ': '}{first['msg'].removeprefix('Value error, ')}{given}{more}"
 
 
 def _absolute(path: str) -> str:
@@ -153,7 +155,7 @@ def _parse(override: str, value: str) -> Any:
 
 
 def _own_table(path: Path) -> dict[str, Any]:
-    """The keys of a person's own YAML as `data.*` values; a relative data path counts from the YAML's folder."""
+    """The keys of a person's own YAML as `data.*` values; relative paths count from the YAML's folder."""
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
     except FileNotFoundError:
@@ -170,10 +172,21 @@ def _own_table(path: Path) -> dict[str, Any]:
     name = values["experiment"] = values["data.name"] = content.get("name", path.stem)
     if name in groups()["experiment"]:
         raise FranklinError(f"{path}: '{name}' is an experiment of franklin's own; say another `name:`")
-    where = content.get("path")
-    if isinstance(where, str) and "://" not in where:
-        values["data.path"] = str((path.parent / where).absolute())
+    if "path" in content:
+        values["data.path"] = _counted_from(path.parent, content["path"])
+    joins = content.get("joins")
+    if isinstance(joins, list):
+        values["data.joins"] = [
+            {**join, "path": _counted_from(path.parent, join["path"])}
+            if isinstance(join, dict) and "path" in join
+            else join
+            for join in joins
+        ]
     return values
+
+
+def _counted_from(folder: Path, path: object) -> object:
+    return str((folder / path).absolute()) if isinstance(path, str) and not is_url(path) else path
 
 
 def _lay_over(tree: dict[str, Any], values: dict[str, Any]) -> None:

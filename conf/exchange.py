@@ -11,13 +11,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel
 
+from conf.data import Data
 from conf.errors import FranklinError
-from conf.schema import Data, DateSplit, Feed, HashSplit, Mlp, Optimizer, Spark, Strategy, Strict, Trainer
+from conf.schema import Feed, Model, Optimizer, Strategy, Trainer
+from conf.spark import AnySpark
+from conf.splits import AnySplit
+from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
 
@@ -36,11 +41,12 @@ class Request(Strict):
 
 
 class PrepareRequest(Request):
-    """Make a feature set of the dataset at `folder`."""
+    """Make a feature set of the dataset at `folder`; days that were read once are kept in `days`."""
 
     data: Data
-    spark: Spark
+    spark: AnySpark
     folder: str
+    days: str
     fingerprint: str
 
 
@@ -50,6 +56,20 @@ class PrepareResult(Strict):
     folder: str
 
 
+class LandRequest(Request):
+    """Read the days of the dataset that are new or have changed, and keep them in `days`."""
+
+    data: Data
+    spark: AnySpark
+    days: str
+
+
+class LandResult(Strict):
+    """The days that are there now."""
+
+    days: list[date]
+
+
 class TrainRequest(Request):
     """Train a network on a feature set, or go on from the last checkpoint in `run_folder`."""
 
@@ -57,7 +77,7 @@ class TrainRequest(Request):
     run_folder: Path
     seed: int
     feed: Feed
-    model: Mlp
+    model: Model
     optimizer: Optimizer
     trainer: Trainer
     strategy: Strategy
@@ -83,7 +103,7 @@ class EvaluateRequest(Request):
 
     feature_set: str
     weights: Path
-    model: Mlp
+    model: Model
     feed: Feed
     seed: int
     bootstrap: int
@@ -111,9 +131,9 @@ class RegisterRequest(Request):
 
     feature_set: str
     weights: Path
-    model: Mlp
+    model: Model
     name: str
-    split: DateSplit | HashSplit
+    split: AnySplit
     promotion: Literal["enabled", "dry_run", "disabled"]
     seed: int
     bootstrap: int

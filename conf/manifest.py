@@ -3,12 +3,12 @@
 A feature set is a folder (any fsspec URL):
 
     manifest.json           this model; written last, so a folder without it does not exist
-    train/ validation/ test/    Parquet, encoded columns (see `Manifest.arrays`) and the label
+    train/ validation/ test/    Parquet, encoded columns and the label
     holdout/                Parquet, the test rows once more, raw: as they came out of the joins, label included
+    quarantine/             Parquet, the rows that broke a rule, as they came, each with its reason
+    profile.json, profile.html      what the columns look like (`conf.profile`)
 
-Encoded, a numeric column `x` is one float32 `x`, standardised on train (missing: 0, the mean), plus a float32
-`x__missing` (1 where it was) if train had missing values. A categorical column is one int32 code: 0 for a value
-that train did not have or had too rarely, 1 for missing, `i + 2` for `vocabulary[i]`. The label is one float32
+What each column has become is in its entry of `Manifest.columns` (`conf.columns`). The label is one float32
 (regression: its own unit) or an int32 index into `Label.classes`.
 """
 
@@ -17,43 +17,13 @@ from typing import Annotated, Literal
 import fsspec
 from pydantic import Field, NonNegativeInt
 
+from conf.columns import CodeColumn, Column, Cyclic, NumberColumn, Numeric, Quantile, TensorColumn
+from conf.data import Task
 from conf.errors import FranklinError
-from conf.schema import Strict, Task
+from conf.strict import Strict
 
-UNKNOWN, MISSING, RESERVED_CODES = 0, 1, 2
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
-
-
-class Numeric(Strict):
-    """Standardised: (x - mean) / scale, as float32."""
-
-    kind: Literal["numeric"] = "numeric"
-    name: str
-    mean: float
-    scale: Annotated[float, Field(gt=0)] = Field(description="standard deviation on train; 1 for a constant")
-    indicator: bool = Field(description="whether `<name>__missing` is there")
-
-    @property
-    def encoded(self) -> list[str]:
-        """Names of its columns in the feature set."""
-        return [self.name, f"{self.name}__missing"] if self.indicator else [self.name]
-
-
-class Categorical(Strict):
-    """A code into the vocabulary of train."""
-
-    kind: Literal["categorical"] = "categorical"
-    name: str
-    vocabulary: list[str] = Field(description="most frequent first; ties in alphabetical order")
-
-    @property
-    def cardinality(self) -> int:
-        """Number of codes, the two reserved ones included."""
-        return len(self.vocabulary) + RESERVED_CODES
-
-
-Column = Annotated[Numeric | Categorical, Field(discriminator="kind")]
 
 
 class Label(Strict):
@@ -90,17 +60,17 @@ class Split(Strict):
 
 
 class InputFile(Strict):
-    """Identity of one input, by what its file system says of it."""
+    """Identity of one input, by what its file system says of it, or else by a person's word or the run's."""
 
-    path: str
-    bytes: NonNegativeInt
-    version: str = Field(description="modification time or ETag")
+    path: str = Field(description="of a database with ` table NAME` behind it")
+    bytes: NonNegativeInt | None = Field(description="null: nobody told")
+    version: str = Field(description="modification time, ETag, `data.version`, or which run has read it")
 
 
 class Manifest(Strict):
     """A feature set."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     task: Task
     label: Label
@@ -111,7 +81,9 @@ class Manifest(Strict):
     quarantined: dict[str, int] = Field(description="reason -> rows that broke a rule")
     set_aside: dict[str, int] = Field(description="reason -> rows that are no examples, such as cancelled flights")
     inferred: dict[str, str] = Field(description="what was not said but inferred: column or `task` -> kind or task")
-    example: list[dict[str, str | float | None]] = Field(description="a few raw test rows, without the label")
+    example: list[dict[str, str | float | list[float] | None]] = Field(
+        description="a few raw test rows, without the label"
+    )
     inputs: list[InputFile]
     fingerprint: str = Field(description="of inputs, configuration and code; names the folder")
     created: str = Field(description="UTC, ISO 8601")
@@ -119,17 +91,31 @@ class Manifest(Strict):
     @property
     def numeric(self) -> list[str]:
         """Encoded float32 columns, in the order of the network's input."""
-        return [name for column in self.columns if isinstance(column, Numeric) for name in column.encoded]
+        return [name for column in self.columns if isinstance(column, NumberColumn) for name in column.encoded]
 
     @property
-    def categorical(self) -> list[Categorical]:
-        """Categorical columns, in the order of the network's input."""
-        return [column for column in self.columns if isinstance(column, Categorical)]
+    def categorical(self) -> list[CodeColumn]:
+        """Columns of codes, in the order of the network's input."""
+        return [column for column in self.columns if isinstance(column, CodeColumn)]
+
+    @property
+    def tensors(self) -> list[TensorColumn]:
+        """Tensor columns, in the order of the network's input."""
+        return [column for column in self.columns if isinstance(column, TensorColumn)]
 
     @property
     def raw(self) -> dict[str, type]:
-        """Raw feature columns in order, with the type in which the logged model takes them."""
-        return {column.name: float if isinstance(column, Numeric) else str for column in self.columns}
+        """Raw feature columns in order, with the type in which the logged model takes them (list: a tensor)."""
+        return {column.name: raw_type(column) for column in self.columns}
+
+
+def raw_type(column: Column) -> type:
+    """Type of a raw value: float, str (of words and of times) or list."""
+    if isinstance(column, TensorColumn):
+        return list
+    if isinstance(column, Numeric | Quantile) or (isinstance(column, Cyclic) and column.of == "number"):
+        return float
+    return str
 
 
 def read_manifest(folder: str) -> Manifest:

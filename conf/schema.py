@@ -1,79 +1,18 @@
 """The one strict tree that every composed configuration has to fit."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Task = Literal["binary", "multiclass", "regression"]
-Kind = Literal["numeric", "categorical"]
+from conf.data import Data
+from conf.kinds import TensorKind
+from conf.spark import AnySpark
+from conf.strict import Name, Positive, Strict
+
 StrategyName = Literal["single", "ddp", "fsdp"]
+IMAGE = 3  # dimensions: channels, height, width
 TunerName = Literal["none", "grid", "random", "tpe"]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[
-    str, Field(pattern=r"^\w[\w.-]*$", description="of letters, digits and _.-: it names folders and models")
-]
-
-
-class Strict(BaseModel):
-    """Frozen, and closed to keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class DateSplit(Strict):
-    """Train before `validation_from`, validation before `test_from`, test from there on (dates inclusive)."""
-
-    by: Literal["date"]
-    column: str
-    validation_from: date
-    test_from: date
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "DateSplit":
-        if self.validation_from >= self.test_from:
-            raise ValueError(f"validation_from ({self.validation_from}) must be before test_from ({self.test_from})")
-        return self
-
-
-class HashSplit(Strict):
-    """Each row goes where the hash of all its columns says: it stays there when rows are added or features chosen."""
-
-    by: Literal["hash"]
-    validation: Share
-    test: Share
-
-    @model_validator(mode="after")
-    def _leaves_a_train_split(self) -> "HashSplit":
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
-        return self
-
-
-class Data(Strict):
-    """The dataset: what comes in, which column is the label, what becomes of each column, how rows are split."""
-
-    name: Name
-    source: Literal["flights", "table"]
-    path: str | None = Field(description="file or folder, any URL of fsspec; null: the data that the package carries")
-    label: str
-    task: Task | None = Field(description="null: inferred from the label column")
-    columns: dict[str, Kind] = Field(description="kinds said by hand; those of other columns are inferred")
-    ignore: list[str] = Field(description="columns that are no features")
-    rare_below: Positive = Field(description="values seen in fewer train rows than this share the code of the unknown")
-    split: Annotated[DateSplit | HashSplit, Field(discriminator="by")]
-
-
-class Spark(Strict):
-    """Where Spark runs and how much it may take."""
-
-    name: Literal["local"]
-    master: str
-    memory: Annotated[str, Field(pattern=r"^\d+[mg]$", description="heap of the driver, such as 2g")]
-    shuffle_partitions: Positive
-    conf: dict[str, str] = Field(description="further Spark settings, passed through")
 
 
 class Feed(Strict):
@@ -99,12 +38,25 @@ class Feed(Strict):
 
 
 class Mlp(Strict):
-    """Embeddings for categories, then fully connected blocks."""
+    """Embeddings for categories, then fully connected blocks; tensors are laid flat beside the other numbers."""
 
     name: Literal["mlp"]
     hidden: list[Positive] = Field(min_length=1, description="width of each block")
     dropout: Annotated[float, Field(ge=0, lt=1)]
     embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class Cnn(Strict):
+    """Convolutional blocks for one image; other columns join after them, before the fully connected blocks."""
+
+    name: Literal["cnn"]
+    channels: list[Positive] = Field(min_length=1, description="of each convolutional block, which halves the image")
+    hidden: list[Positive] = Field(description="width of each fully connected block")
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+Model = Annotated[Mlp | Cnn, Field(discriminator="name")]
 
 
 class Optimizer(Strict):
@@ -194,12 +146,32 @@ class Settings(Strict):
     home: Path = Field(description="folder of feature sets, run folders, logs and the local MLflow store")
     seed: Annotated[int, Field(ge=0)]
     data: Data
-    spark: Spark
+    spark: AnySpark
     feed: Feed
-    model: Mlp
+    model: Model
     optimizer: Optimizer
     trainer: Trainer
     strategy: Strategy
     launcher: Launcher
     tuner: Tuner
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _network_suits_the_data(self) -> "Settings":
+        data, columns = self.data, self.data.columns.items()
+        shapes = {
+            name: kind.shape for name, kind in columns if isinstance(kind, TensorKind) and name not in data.ignore
+        }
+        for name in shapes:
+            if getattr(data.columns[name], "dtype", None) == "int32":
+                raise ValueError(
+                    f"model={self.model.name} takes no tokens, and {name} of {data.name} is int32; "
+                    f"say dtype: float32 if these are amounts, or data.ignore=[{name}]"
+                )
+        if isinstance(self.model, Cnn) and [len(shape) for shape in shapes.values()] != [IMAGE]:
+            there = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+            raise ValueError(
+                f"model=cnn takes one tensor column [channels, height, width], and {data.name} has {there}; "
+                "say model=mlp, or name an image in data.columns"
+            )
+        return self

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from conf.exchange import Request
-from conf.schema import Settings, Strict
+from conf.schema import Settings
+from conf.strict import Strict
 from flows.display import Display
 from flows.processes import Cost, Progress, run_engine
 from flows.tracking import Tracker

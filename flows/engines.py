@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from conf.exchange import EvaluateRequest, PrepareRequest, RegisterRequest, Track, TrainRequest
+from conf.exchange import EvaluateRequest, LandRequest, PrepareRequest, RegisterRequest, Track, TrainRequest
 from conf.schema import Settings
 
 
@@ -18,6 +18,7 @@ def torchrun(ranks: int) -> list[str]:
     return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
 
 
+LAND = engine("spark_jobs.land")
 PREPARE = engine("spark_jobs.prepare")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
@@ -30,8 +31,21 @@ def to_prepare(settings: Settings, folder: Path, feature_set: str, fingerprint: 
         data=settings.data,
         spark=settings.spark,
         folder=feature_set,
+        days=str(days_folder(settings)),
         fingerprint=fingerprint,
     )
+
+
+def to_land(settings: Settings, folder: Path) -> LandRequest:
+    """Ask for the days of the window to be read; the answer goes to `folder`."""
+    return LandRequest(
+        answer=folder / "land.json", data=settings.data, spark=settings.spark, days=str(days_folder(settings))
+    )
+
+
+def days_folder(settings: Settings) -> Path:
+    """Where days that were read once are kept."""
+    return settings.home / "days" / settings.data.name
 
 
 def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, track: Track | None) -> TrainRequest:

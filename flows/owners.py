@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from conf.exchange import Track
-from conf.schema import Strict
+from conf.strict import Strict
 
 CLOCK_SECONDS = 2.0  # by which the start of a process may seem to move
 

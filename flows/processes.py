@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 
 from conf.errors import FranklinError
 from conf.exchange import PROGRESS_MARK, Request
-from conf.schema import Strict
+from conf.strict import Strict
 from flows.supervise import USAGE_MARK
 
 R = TypeVar("R", bound=Strict)

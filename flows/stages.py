@@ -23,7 +23,7 @@ from flows.engines import (
 )
 from flows.processes import EngineCrashError, Progress
 from models.parallel.world import world_size
-from spark_jobs.fingerprint import fingerprint
+from spark_jobs.fingerprint import fingerprint, pinned
 
 REASONS_SHOWN = 3
 
@@ -38,6 +38,7 @@ def prepare(run: Context) -> str:
     """Make the feature set with Spark, or find the one that the same inputs, configuration and code have made."""
     settings = run.settings
     with run.stage("prepare") as stage:
+        settings = settings.model_copy(update={"data": pinned(settings.data, run.folder.name)})
         identity = fingerprint(settings.data)
         folder = settings.home / "feature_sets" / f"{settings.data.name}-{identity[:12]}"
         if (folder / "manifest.json").exists():
@@ -62,7 +63,8 @@ def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
             f"{result.epochs} epoch{'s' * (result.epochs > 1)}, best {result.best_epoch + 1}, "
             f"validation loss {result.validation_loss:.4f}, {result.rows_per_second:,.0f} rows/s{resumed}"
         )
-        run.tracker.record({"rows_per_second": result.rows_per_second, "epochs": result.epochs})
+        shown = {name: result.metrics[name] for name in ("rows_per_second", "data_wait_share")}
+        run.tracker.record(shown | {"epochs": result.epochs})
     return result
 
 
@@ -106,6 +108,7 @@ def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: 
     lost = {"rows_set_aside": sum(manifest.set_aside.values()), "rows_quarantined": sum(manifest.quarantined.values())}
     run.tracker.record({**rows, **lost}, tags={"fingerprint": manifest.fingerprint})
     run.tracker.record_input(manifest, folder)
+    run.tracker.record_profile(Path(folder))
     stage.note = f"{sum(rows.values()):,} rows in {len(manifest.columns)} columns, {lost['rows_set_aside']:,} set aside"
     if "prepare" in run.reused:
         stage.note = f"reused: {stage.note}"

@@ -2,7 +2,7 @@
 
 from conf.exchange import Estimate, EvaluateResult, RegisterResult
 from conf.manifest import read_manifest
-from conf.schema import Strict
+from conf.strict import Strict
 from flows.context import Context
 
 

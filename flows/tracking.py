@@ -62,8 +62,8 @@ class Tracker:
 
     def record_input(self, manifest: Manifest, folder: str) -> None:
         """Log the feature set as the run's dataset."""
-        types = {"numeric": "double", "categorical": "string"}
-        columns = [{"type": types[column.kind], "name": column.name, "required": False} for column in manifest.columns]
+        types: dict[type, object] = {float: "double", str: "string", list: "array"}
+        columns = [{"type": types[kind], "name": name, "required": False} for name, kind in manifest.raw.items()]
         rows: dict[str, int] = {f"{name}_rows": split.rows for name, split in manifest.splits.items()}
         dataset = Dataset(
             name=manifest.name,
@@ -75,6 +75,11 @@ class Tracker:
         )
         inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
         self.client.log_inputs(self.run_id, inputs)
+
+    def record_profile(self, folder: Path) -> None:
+        """Keep what the columns of the feature set in `folder` look like, as a page and as numbers."""
+        for name in ("profile.html", "profile.json"):
+            self.client.log_artifact(self.run_id, str(folder / name), "profile")
 
     @contextmanager
     def nested(self, name: str, tags: Mapping[str, str]) -> Iterator["Tracker"]:

@@ -94,7 +94,7 @@ class Learner(LightningModule):
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch, a scalar."""
-        output = self.network(batch.numeric, batch.categorical).float()
+        output = self.network(*batch.inputs).float()
         if self._manifest.task == "multiclass":
             return F.cross_entropy(output, batch.label)
         if self._manifest.task == "binary":

@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -11,12 +11,21 @@ from conf.exchange import Track, progress
 SECONDS_BETWEEN = 0.25
 
 
+class Feed(Protocol):
+    """What a reporter asks of a feed."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds that whoever iterates has waited for batches."""
+
+
 class Reporter(Callback):
     """Reports progress a few times a second, and metrics once an epoch.
 
     Attributes:
-        metrics: of the last epoch: `train_loss`, `validation_loss`, `learning_rate`, and `rows_per_second` (train
-            rows of all ranks, validation not counted, over the epochs of this process).
+        metrics: of the last epoch: `train_loss`, `validation_loss`, `learning_rate`; over the epochs of this process,
+            validation not counted: `rows_per_second` (train rows of all ranks) and `data_wait_share`, the share of
+            the time in which this rank's steps waited for their batch.
 
     """
 
@@ -55,11 +64,13 @@ class Reporter(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Take the epoch's metrics and send them."""
         rows = self._rows * self._steps / trainer.num_training_batches
+        waited = cast("Feed", trainer.train_dataloader).waited
         self.metrics = {
             "train_loss": float(trainer.callback_metrics["train_loss"]),
             "validation_loss": float(trainer.callback_metrics["validation_loss"]),
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "rows_per_second": rows / self._seconds if self._seconds else 0.0,
+            "data_wait_share": waited / self._seconds if self._seconds else 0.0,
         }
         self._note = f", validation loss {self.metrics['validation_loss']:.4g}"
         if self._journal:

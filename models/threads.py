@@ -2,15 +2,15 @@
 
 import pyarrow as pa
 import torch
-from torch import nn
 
+from models.networks.network import Network
 from models.parallel.world import count_cores
 
-FLOP_PER_PARAMETER = 6  # of one row: two forward, four backward (Kaplan et al. 2020, section 2.1)
+FLOP_PER_MULTIPLICATION = 6  # of the forward pass: two there, four backward (Kaplan et al. 2020, section 2.1)
 FLOP_PER_THREAD = 1e9  # of one step; with less, threads wait for one another longer than they work
 
 
-def share_cores(network: nn.Module, rows: int, local_ranks: int) -> None:
+def share_cores(network: Network, rows: int, local_ranks: int) -> None:
     """Give this rank its share of the machine's cores, for arithmetic only as many as its steps of `rows` rows feed.
 
     At half of `FLOP_PER_THREAD` a second thread made steps 1.5 times as fast on a quiet machine, and 2.6 times as slow
@@ -18,7 +18,6 @@ def share_cores(network: nn.Module, rows: int, local_ranks: int) -> None:
     configuration and the machine alone, so a resumed training adds up in the same order.
     """
     share = max(1, count_cores() // local_ranks)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    fed = round(FLOP_PER_PARAMETER * parameters * rows / FLOP_PER_THREAD)
+    fed = round(FLOP_PER_MULTIPLICATION * network.multiplications() * rows / FLOP_PER_THREAD)
     torch.set_num_threads(min(max(1, fed), share))
     pa.set_cpu_count(share)

@@ -1,18 +1,25 @@
 """What a source hands on: rows with features, label and, for rows that are no examples, the reason why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+from pyspark.sql.types import DataType
 
+from conf.checks import Checks
+from conf.data import Data, Task
 from conf.errors import FranklinError, closest
-from conf.schema import Data, Kind, Task
+from conf.kinds import CategoricalKind, CyclicKind, Kind, NumericKind, TensorKind, TimeKind
+from conf.splits import AnySplit, DateSplit, FoldSplit, GroupSplit, HashSplit, StratifiedSplit
+from spark_jobs.arrays import LARGEST, holds_arrays, read_array, unfit
+from spark_jobs.sources.days import bounds
 
 # Columns beside the features and the label. Names that start with two underscores are franklin's.
-QUARANTINED, SET_ASIDE, DATE, ROW, KEY = "__quarantined", "__set_aside", "__date", "__row", "__key"
-
-LARGEST = 3.4028234663852886e38  # of 32-bit floats, in which networks reckon
+QUARANTINED, SET_ASIDE, ROW, KEY = "__quarantined", "__set_aside", "__row", "__key"
+DATE, SIDE, STRATUM = "__date", "__side", "__stratum"
+OUTSIDE = "outside data.window"
 
 
 @dataclass(frozen=True)
@@ -20,10 +27,10 @@ class Dataset:
     """Rows of a source, cleaned but not yet split.
 
     Attributes:
-        rows: The feature columns (double if numeric, string if categorical), the label (double for a regression,
-            else string), `__quarantined` and `__set_aside` (the reason, or null), `__row` (a quarantined row as it
-            came, in JSON), `__date` (null unless the split is by date) and `__key` (see `identity`).
-        read: Has the number of `rows` read, once something was computed from `rows`.
+        rows: The feature columns (double if numeric, array of doubles if a tensor, else string), the label (double
+            for a regression, else string), `__quarantined` and `__set_aside` (the reason, or null), `__row` (a
+            quarantined row as it came, in JSON), `__key` (see `identity`), and what the split goes by (see `placing`).
+        read: Has the number of `rows` read and their `newest` date, once something was computed from `rows`.
         columns: Kind of each feature.
         label: Name of the label column.
         task: What is to be predicted of it.
@@ -44,10 +51,11 @@ def column(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def observed(rows: DataFrame) -> tuple[DataFrame, Observation]:
-    """Have rows counted in passing, under the name `rows`, by whatever reads them first."""
+def observed(rows: DataFrame, checks: Checks) -> tuple[DataFrame, Observation]:
+    """Have `rows` counted, and the `newest` date found that `checks` ask for, by whatever reads the rows first."""
     read = Observation()
-    return rows.observe(read, F.count(F.lit(1)).alias("rows")), read
+    dates = column(checks.freshness.column).try_cast("date") if checks.freshness else F.lit(None).cast("date")
+    return rows.observe(read, F.count(F.lit(1)).alias("rows"), F.max(dates).alias("newest")), read
 
 
 def identity(values: Iterable[Column]) -> Column:
@@ -56,14 +64,84 @@ def identity(values: Iterable[Column]) -> Column:
     return F.xxhash64(*(value.cast("string") for value in values)).alias(KEY)
 
 
+def placing(split: AnySplit, label: Column) -> list[Column]:
+    """Return what the split goes by: `__date`, `__side` (a hash; rows with the same one stay together), `__stratum`.
+
+    Each is null where the row has no such value, or where the split does not go by it.
+    """
+    date, side, stratum = F.lit(None).cast("date"), column(KEY), F.lit(None).cast("string")
+    if isinstance(split, DateSplit):
+        date = column(split.column).try_cast("date")
+    elif isinstance(split, HashSplit) and split.key:
+        side = identity(map(column, split.key))
+    elif isinstance(split, StratifiedSplit):
+        stratum = (column(split.column) if split.column else label).cast("string")
+    elif isinstance(split, GroupSplit | FoldSplit) and split.column:
+        side = F.when(column(split.column).isNotNull(), identity([column(split.column)]))
+    return [date.alias(DATE), side.alias(SIDE), stratum.alias(STRATUM)]
+
+
+def split_columns(split: AnySplit) -> list[str]:
+    """Name the columns of the dataset that the split goes by."""
+    if isinstance(split, HashSplit):
+        return split.key or []
+    return [split.column] if split.column else []
+
+
+def within(rows: DataFrame, data: Data) -> Column:
+    """Return whether a row's day is in the window that is wanted; without a day it is not, without a window all are."""
+    if not data.window or not data.day:
+        return F.lit(True)
+    day = column(data.day).try_cast("date")
+    newest = rows.agg(F.max(day)).head() if data.window.endswith("d") else (date.max,)
+    if newest is None or newest[0] is None:
+        raise FranklinError(f"data.day: '{data.day}' has no dates, so there is no window of days")
+    low, high = bounds(data.window, newest[0])
+    return F.coalesce(day.between(F.lit(low), F.lit(high)), F.lit(False))
+
+
 def first_reason(checks: dict[str, Column]) -> Column:
     """Return the first reason whose condition holds, else null; a condition that is null does not hold."""
-    return F.coalesce(*(F.when(broken, F.lit(reason)) for reason, broken in checks.items()))
+    return F.coalesce(F.lit(None), *(F.when(broken, F.lit(reason)) for reason, broken in checks.items()))
 
 
 def as_number(values: Column) -> Column:
     """Read as double; what is no number, NaN included, is null."""
     return F.nanvl(values.try_cast("double"), F.lit(None).cast("double"))
+
+
+def read_as(values: Column, kind: Kind, stored: DataType | None = None) -> Column:
+    """Read a value as its kind takes it: double, string, time (ISO 8601, UTC, to the second) or array, else null.
+
+    What is `stored`, the value's type, is asked for a tensor alone.
+    """
+    if isinstance(kind, TensorKind):
+        return read_array(values, stored)
+    if isinstance(kind, NumericKind | CyclicKind):
+        return as_number(values)
+    if isinstance(kind, TimeKind):
+        return F.date_format(values.try_cast("timestamp"), "yyyy-MM-dd'T'HH:mm:ss'Z'")
+    return values.cast("string")
+
+
+def misread(name: str, kind: Kind, stored: DataType | None = None) -> dict[str, Column]:
+    """Return the reasons and conditions of a value that its kind cannot take; missing ones it can, unless a tensor."""
+    if isinstance(kind, CategoricalKind):
+        return {}
+    if isinstance(kind, TensorKind):
+        return unfit(name, read_array(column(name), stored), kind)
+    missing = column(name).isNull() | (F.lower(column(name).cast("string")) == "nan")
+    noun = "time" if isinstance(kind, TimeKind) else "number"
+    return {f"'{name}' is not a {noun}": ~missing & read_as(column(name), kind).isNull()}
+
+
+def beyond(columns: dict[str, Kind]) -> dict[str, Column]:
+    """Return the reasons and conditions of numbers that networks cannot reckon with."""
+    return {
+        f"'{name}' is beyond every 32-bit float": F.abs(column(name)) > LARGEST
+        for name, kind in columns.items()
+        if isinstance(kind, NumericKind | CyclicKind)
+    }
 
 
 def require(name: str, there: Iterable[str], where: str) -> None:
@@ -80,11 +158,16 @@ def require(name: str, there: Iterable[str], where: str) -> None:
         raise FranklinError(f"{where}: there is no column '{name}'; {way_out}")
 
 
-def kinds(data: Data, inferred: dict[str, Kind], there: Iterable[str]) -> dict[str, Kind]:
+def kinds(
+    data: Data, inferred: dict[str, Kind], there: Iterable[str], types: Mapping[str, DataType] | None = None
+) -> dict[str, Kind]:
     """Return the kind of each feature: as inferred, unless said in `data.columns`, without those in `data.ignore`.
 
+    `types` are those of the columns that may hold arrays.
+
     Raises:
-        FranklinError: `data.columns` or `data.ignore` names an unknown column, or nothing is left to learn from.
+        FranklinError: `data.columns` or `data.ignore` names an unknown column, a tensor holds no arrays, or nothing is
+            left to learn from.
 
     """
     names = [name for name in there if name != data.label]
@@ -93,6 +176,11 @@ def kinds(data: Data, inferred: dict[str, Kind], there: Iterable[str]) -> dict[s
             require(name, names, key)
     chosen = {name: data.columns.get(name, inferred.get(name)) for name in names if name not in data.ignore}
     features = {name: kind for name, kind in chosen.items() if kind is not None}
+    for name, kind in features.items():
+        if isinstance(kind, TensorKind) and not (types and holds_arrays(types[name])):
+            raise FranklinError(
+                f"data.columns.{name}: a tensor is made of arrays, and '{name}' holds none; say another kind"
+            )
     if not features:
         raise FranklinError(f"data.ignore leaves {data.name} no feature column; name fewer, or kinds in data.columns")
     return features

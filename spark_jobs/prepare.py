@@ -6,22 +6,30 @@ from typing import Any
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from conf.columns import Column, TensorColumn
 from conf.errors import FranklinError
 from conf.exchange import PrepareRequest, PrepareResult, clean_up_on_sigterm, serve
-from conf.manifest import SPLITS, Column, Label, Manifest, Split
-from spark_jobs.dataset import KEY, ROW, column
-from spark_jobs.encoding import encode, fit
+from conf.manifest import SPLITS, InputFile, Label, Manifest, Split
+from conf.profile import Profile
+from spark_jobs.checks import judge
+from spark_jobs.dataset import KEY, ROW, Dataset, column
+from spark_jobs.encoding import Encoding, encode, fit
+from spark_jobs.encoding.unischema import write_unischema
 from spark_jobs.fingerprint import fingerprint, inputs
-from spark_jobs.flights import flights
-from spark_jobs.reading import naming_damage
-from spark_jobs.session import session
+from spark_jobs.profiling import look
+from spark_jobs.profiling.page import page
+from spark_jobs.session import kept, session
+from spark_jobs.sources.digits import digits
+from spark_jobs.sources.faults import naming_damage
+from spark_jobs.sources.flights import flights
+from spark_jobs.sources.table import table
 from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign
-from spark_jobs.table import table
 from spark_jobs.tally import Tally, count, fit_label
 from spark_jobs.writing import Draft, data_files, drafting, write_split
 
-SOURCES = {"flights": flights, "table": table}
+SOURCES = {"flights": flights, "digits": digits, "table": table}
 EXAMPLES = 5
+WORD_BYTES = 4
 
 
 def prepare(request: PrepareRequest) -> PrepareResult:
@@ -33,8 +41,9 @@ def prepare(request: PrepareRequest) -> PrepareResult:
     """
     with drafting(request.folder) as draft:
         if not draft.published:
-            with session(request.spark) as spark:
-                draft.publish(build(spark, request, draft))
+            with session(request.spark, f"{draft.url}/unpacked") as spark:
+                manifest = build(spark, request, draft)
+            draft.publish(manifest)
     return PrepareResult(folder=request.folder)
 
 
@@ -48,56 +57,92 @@ def build(spark: SparkSession, request: PrepareRequest, draft: Draft) -> Manifes
     """
     data = request.data
     identity = inputs(data)
-    dataset = SOURCES[data.source](spark, data)
-    rows = assign(dataset, data.split).persist()
-    tally = count(rows, dataset.label, dataset.task)
-    train = rows.where(column(FATE) == "train")
-    label = fit_label(train, tally, dataset.label, dataset.task)
-    columns = fit(train, dataset.columns, data.rare_below)
-    write(rows, tally, columns, label, draft)
-    holdout = data_files(draft, "holdout")
-    manifest = Manifest(
-        name=data.name,
-        task=dataset.task,
-        label=label,
-        columns=columns,
-        splits={split: Split(files=data_files(draft, split)) for split in SPLITS},
-        holdout=holdout,
-        rows_in=dataset.read.get["rows"],
-        quarantined=tally.quarantined,
-        set_aside=tally.set_aside,
-        inferred=dataset.inferred,
-        example=examples(draft, holdout[0].path, columns),
-        inputs=identity,
-        fingerprint=request.fingerprint,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    account(manifest)
+    dataset = SOURCES[data.source](spark, data, request.days)
+    with kept(assign(dataset, data.split)) as rows:
+        manifest = describe(rows, dataset, request, draft, identity)
     # Last, when Spark reads no more: the fingerprint was taken before the first byte was read.
     if fingerprint(data) != request.fingerprint:
         raise FranklinError("the input changed while it was read; run again")
     return manifest
 
 
-def write(rows: DataFrame, tally: Tally, columns: list[Column], label: Label, draft: Draft) -> None:
-    """Write the splits encoded, the test rows raw once more, and the quarantined rows with their reasons."""
+def describe(
+    rows: DataFrame, dataset: Dataset, request: PrepareRequest, draft: Draft, identity: list[InputFile]
+) -> Manifest:
+    """Fit on train, write, and describe what was written.
+
+    Raises:
+        FranklinError: The dataset or its configuration is at fault.
+
+    """
+    data = request.data
+    tally = count(rows, dataset.label, dataset.task)
+    judge(data.checks, dataset, tally, draft, data.name)
+    train = rows.where(column(FATE) == "train")
+    label = fit_label(train, tally, dataset.label, dataset.task)
+    looks = look(in_splits(rows, label), dataset.columns, data, label, tally)
+    encoding = fit(train, dataset.columns, data, label, profile=looks.profile, words=looks.words)
+    write(rows, tally, encoding, draft)
+    holdout = data_files(draft, "holdout")
+    splits = {split: Split(files=data_files(draft, split)) for split in SPLITS}
+    if any(isinstance(each, TensorColumn) and each.codec == "ndarray" for each in encoding.columns):
+        for split in SPLITS:
+            write_unischema(draft, split, splits[split].files, encoding.columns, label)
+    manifest = Manifest(
+        name=data.name,
+        task=dataset.task,
+        label=label,
+        columns=encoding.columns,
+        splits=splits,
+        holdout=holdout,
+        rows_in=dataset.read.get["rows"],
+        quarantined=tally.quarantined,
+        set_aside=tally.set_aside,
+        inferred=dataset.inferred,
+        example=examples(draft, holdout[0].path, encoding.columns),
+        inputs=identity,
+        fingerprint=request.fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    account(manifest)
+    write_profile(looks.profile, f"{data.name}: {sum(looks.profile.rows.values()):,} rows", draft)
+    return manifest
+
+
+def in_splits(rows: DataFrame, label: Label) -> DataFrame:
+    """Return the rows of the three splits, without those of a class that train lacks."""
     known = column(label.name).isin(label.classes) if label.classes else column(label.name).isNotNull()
-    encoded = encode(rows.where(known), columns, label)
+    return rows.where(column(FATE).isin(*SPLITS) & known)
+
+
+def write(rows: DataFrame, tally: Tally, encoding: Encoding, draft: Draft) -> None:
+    """Write the splits encoded, the test rows raw once more, and the quarantined rows with their reasons."""
+    label = encoding.label
+    encoded = encode(in_splits(rows, label), encoding)
     names = [name for name in encoded.columns if name not in (FATE, KEY)]
+    row_bytes = WORD_BYTES * sum(each.size for each in encoding.columns if isinstance(each, TensorColumn))
     for split in SPLITS:
-        write_split(encoded.where(column(FATE) == split), names, tally.rows(split), f"{draft.url}/{split}")
-    raw = [*(each.name for each in columns), label.name]
-    test = rows.where(known & (column(FATE) == "test"))
-    write_split(test, raw, tally.rows("test"), f"{draft.url}/holdout")
+        part = encoded.where(column(FATE) == split)
+        write_split(part, names, tally.rows(split), f"{draft.url}/{split}", row_bytes)
+    raw = [*(each.name for each in encoding.columns), label.name]
+    test = in_splits(rows, label).where(column(FATE) == "test")
+    write_split(test, raw, tally.rows("test"), f"{draft.url}/holdout", row_bytes)
     if tally.quarantined:
         bad = rows.where(column(FATE) == QUARANTINE).select(column(REASON).alias("reason"), column(ROW).alias("row"))
         bad.coalesce(1).write.parquet(f"{draft.url}/quarantine")
 
 
+def write_profile(profile: Profile, title: str, draft: Draft) -> None:
+    """Write what the columns look like, for the drift check and, as a page, for people."""
+    draft.system.pipe_file(f"{draft.hidden}/profile.json", profile.model_dump_json(indent=1).encode())
+    draft.system.pipe_file(f"{draft.hidden}/profile.html", page(profile, title).encode())
+
+
 def examples(draft: Draft, path: str, columns: list[Column]) -> list[dict[str, Any]]:
-    """Take a few raw test rows, without the label."""
+    """Take a few raw test rows, without the label; of tensors one is enough."""
+    few = 1 if any(isinstance(each, TensorColumn) for each in columns) else EXAMPLES
     with draft.system.open(f"{draft.hidden}/{path}", "rb") as file:
-        first = next(pq.ParquetFile(file).iter_batches(EXAMPLES, columns=[each.name for each in columns]))
+        first = next(pq.ParquetFile(file).iter_batches(few, columns=[each.name for each in columns]))
     rows: list[dict[str, Any]] = first.to_pylist()
     return rows
 

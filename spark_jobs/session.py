@@ -1,20 +1,21 @@
-"""One quiet Spark session, and the thread that tells how far it is."""
+"""One quiet Spark session, wherever Spark runs, that tells how far it is."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from typing import Any
 
-from pyspark import StatusTracker
-from pyspark.sql import SparkSession
+import fsspec
+from pyspark.sql import DataFrame, SparkSession
 
-from conf import schema
-from conf.exchange import progress
+from conf.spark import AnyDriver, AnySpark, ConnectSpark
+from spark_jobs.clusters import check_reachable, existing, placed
 from spark_jobs.java import java_home
+from spark_jobs.progress import of_driver, of_server
 
-REPORT_SECONDS = 0.5
+UNPACKED = "spark.franklin.unpacked"
 LOGGING = """rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
 appender.stderr.type = Console
@@ -22,80 +23,115 @@ appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
+# It says when no executor is there, and which ones are lost.
+logger.scheduler.name = org.apache.spark.scheduler.TaskSchedulerImpl
+logger.scheduler.level = warn
 """
+# What rows depend on, and Hadoop's part of it: no .crc beside every file, no _SUCCESS, since a feature set exists when
+# its manifest does. A server may have its own idea of each.
+SESSION = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Else an error of a database or a file system says no more than that there was one.
+    "spark.sql.pyspark.jvmStacktrace.enabled": "true",
+}
+HADOOP = {
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
 
 
 @contextmanager
-def session(spark: schema.Spark) -> Iterator[SparkSession]:
-    """Open a Spark session that reports its tasks and keeps its scratch files in one folder, deleted at the end.
+def session(spark: AnySpark, shared: str | None = None) -> Iterator[SparkSession]:
+    """Open a Spark session that reports its tasks and leaves nothing behind.
+
+    Args:
+        spark: Where it runs.
+        shared: Folder (any fsspec URL) that this process and all executors see, for what is unpacked to be read by
+            them; deleted at the end. None: one of this machine.
 
     Raises:
-        FranklinError: There is no Java to run it on.
+        FranklinError: Nothing answers at the cluster's address, a jar is missing, or there is no Java to run it on.
 
     """
+    check_reachable(spark)
     with tempfile.TemporaryDirectory(prefix="franklin-spark-") as scratch:
-        os.environ["JAVA_HOME"] = str(java_home(Path(scratch) / "java"))
-        active = _open(spark, Path(scratch))
-        try:
-            with _reporter(active.sparkContext.statusTracker()):
-                yield active
-        finally:
-            active.stop()
+        opened = _of_server(spark) if isinstance(spark, ConnectSpark) else _of_driver(spark, Path(scratch))
+        with opened as active, _unpacked(active, shared or f"{scratch}/unpacked"):
+            yield active
 
 
-def _open(spark: schema.Spark, scratch: Path) -> SparkSession:
+@contextmanager
+def kept(rows: DataFrame) -> Iterator[DataFrame]:
+    """Have rows computed once, and given up at the end: a server would keep them when the session is long gone."""
+    rows.persist()
+    try:
+        yield rows
+    finally:
+        rows.unpersist()
+
+
+@contextmanager
+def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
+    """Start the driver in this process."""
+    os.environ["JAVA_HOME"] = str(java_home(scratch / "java"))
+    os.environ.pop("SPARK_REMOTE", None)  # it is for spark=connect alone
     logging = scratch / "log4j2.properties"
     logging.write_text(LOGGING, encoding="utf-8")
-    conf = {
+    conf: dict[str, Any] = {
+        "spark.app.name": "franklin",
+        "spark.api.mode": "classic",
         "spark.driver.memory": spark.memory,
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()} -XX:+UseParallelGC",
+        "spark.jars": ",".join(existing(spark.jars)),
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.caseSensitive": "true",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # No .crc beside every file, no _SUCCESS: a feature set exists when its manifest does.
-        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+        **SESSION,
+        **{f"spark.hadoop.{key}": value for key, value in HADOOP.items()},
+        **placed(spark),
         **spark.conf,
     }
-    builder = SparkSession.builder.master(spark.master).appName("franklin")
-    for key, value in conf.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    active = SparkSession.builder.config(map=conf).getOrCreate()
+    try:
+        with of_driver(active.sparkContext.statusTracker()):
+            yield active
+    finally:
+        active.stop()
 
 
 @contextmanager
-def _reporter(tracker: StatusTracker) -> Iterator[None]:
-    stop = Event()
+def _of_server(spark: ConnectSpark) -> Iterator[SparkSession]:
+    """Connect to a server. What PySpark's functions make, they make for a server as long as a variable says so."""
+    conf: dict[str, Any] = {
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        **SESSION,
+        **HADOOP,
+        # The server may have a file system of the usual kind in use.
+        "fs.file.impl.disable.cache": "true",
+        **spark.conf,
+    }
+    active = SparkSession.builder.remote(spark.remote).config(map=conf).getOrCreate()
+    try:
+        active.addArtifacts(*existing(spark.jars))
+        with of_server(active):
+            yield active
+    finally:
+        active.stop()
+        os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
 
-    def report() -> None:
-        while not stop.wait(REPORT_SECONDS):
-            done, total = _tasks(tracker)
-            progress(done, total, "tasks")
 
-    thread = Thread(target=report, name="progress", daemon=True)
-    thread.start()
+@contextmanager
+def _unpacked(active: SparkSession, folder: str) -> Iterator[None]:
+    """Say where to unpack, and remove what was."""
+    active.conf.set(UNPACKED, folder)
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
-
-
-def _tasks(tracker: StatusTracker) -> tuple[int, int]:
-    """Count the tasks done and the tasks known; a finished job's skipped stages count in neither."""
-    done = total = 0
-    for job in tracker.getJobIdsForGroup(None):
-        info = tracker.getJobInfo(job)
-        stages = [tracker.getStageInfo(stage) for stage in info.stageIds] if info else []
-        for stage in stages:
-            if info and stage:
-                done += stage.numCompletedTasks
-                total += stage.numTasks if info.status == "RUNNING" else stage.numCompletedTasks
-    return done, total
+        system, path = fsspec.core.url_to_fs(folder)
+        if system.exists(path):
+            system.rm(path, recursive=True)

@@ -1,48 +1,63 @@
 """Which split a row belongs to, and in which order a split's rows lie."""
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
-from conf.schema import DateSplit, HashSplit
-from spark_jobs.dataset import DATE, KEY, LARGEST, QUARANTINED, ROW, SET_ASIDE, Dataset, column, first_reason
+from conf.splits import AnySplit, DateSplit, FoldSplit, StratifiedSplit
+from spark_jobs.dataset import (
+    DATE,
+    KEY,
+    QUARANTINED,
+    ROW,
+    SET_ASIDE,
+    SIDE,
+    STRATUM,
+    Dataset,
+    beyond,
+    column,
+    first_reason,
+    split_columns,
+)
 
 # A row's fate is the name of its split, or one of these two, and then there is a reason.
 FATE, REASON = "__fate", "__reason"
 QUARANTINE, ASIDE = "quarantine", "aside"
 BROKEN = "__broken"
 PARTS_PER_MILLION = 1_000_000
+BUCKET_BITS = 12  # a stratum's rows are ordered in so many parts (as a power of two), side by side
 
 
-def assign(dataset: Dataset, split: DateSplit | HashSplit) -> DataFrame:
-    """Give each row a fate and its reason, which depend on nothing but the row.
+def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
+    """Give each row a fate and its reason. Unless the split is stratified they depend on nothing but the row.
 
     Returns:
-        Features and label, then `__fate`, `__reason`, `__row` (both null unless set aside or quarantined) and `__key`.
+        Features and label, then `__fate`, `__reason`, `__row` (both null unless set aside or quarantined), `__key` and
+        `__side`.
 
     """
     names = [*dataset.columns, dataset.label]
-    checks = {
-        f"'{name}' is beyond every 32-bit float": F.abs(column(name)) > LARGEST
-        for name, kind in dataset.columns.items()
-        if kind == "numeric"
-    }
-    if isinstance(split, DateSplit):
-        checks = {f"no date in '{split.column}'": column(DATE).isNull()} | checks
-    where = _by_date(split) if isinstance(split, DateSplit) else _by_hash(split)
     # Step by step, and each reason found once: Spark's planner takes minutes over deeply nested conditions.
-    return (
-        dataset.rows.withColumn(BROKEN, first_reason(checks))
-        .withColumn(BROKEN, F.coalesce(QUARANTINED, BROKEN))
-        .select(
-            *map(column, names),
-            F.when(column(BROKEN).isNotNull(), QUARANTINE)
-            .when(column(SET_ASIDE).isNotNull(), ASIDE)
-            .otherwise(where)
-            .alias(FATE),
-            F.coalesce(BROKEN, SET_ASIDE).alias(REASON),
-            ROW,
-            KEY,
-        )
+    rows = dataset.rows.withColumn(BROKEN, first_reason(_placeless(split) | beyond(dataset.columns))).withColumn(
+        BROKEN, F.coalesce(QUARANTINED, BROKEN)
+    )
+    if isinstance(split, StratifiedSplit):
+        rows, where = _by_stratum(rows, split)
+    elif isinstance(split, DateSplit):
+        where = _by_date(split)
+    elif isinstance(split, FoldSplit):
+        where = _by_fold(split)
+    else:
+        where = _by_share(_share(), split.validation, split.test)
+    return rows.select(
+        *map(column, names),
+        F.when(column(BROKEN).isNotNull(), QUARANTINE)
+        .when(column(SET_ASIDE).isNotNull(), ASIDE)
+        .otherwise(where)
+        .alias(FATE),
+        F.coalesce(BROKEN, SET_ASIDE).alias(REASON),
+        ROW,
+        KEY,
+        SIDE,
     )
 
 
@@ -56,6 +71,15 @@ def spread(rows: DataFrame, files: int) -> DataFrame:
     return rows.repartitionById(files, file).sortWithinPartitions(order)
 
 
+def _placeless(split: AnySplit) -> dict[str, Column]:
+    """Return the reason and the condition of rows that have nothing to be split by."""
+    if isinstance(split, DateSplit):
+        return {f"no date in '{split.column}'": column(DATE).isNull()}
+    if isinstance(split, StratifiedSplit):  # a row without a label is set aside
+        return {f"no value in '{split.column}'": column(STRATUM).isNull()} if split.column else {}
+    return {f"no value in '{name}'": column(SIDE).isNull() for name in split_columns(split)}
+
+
 def _by_date(split: DateSplit) -> Column:
     date = column(DATE)
     return (
@@ -65,8 +89,43 @@ def _by_date(split: DateSplit) -> Column:
     )
 
 
-def _by_hash(split: HashSplit) -> Column:
-    share = F.pmod(column(KEY), F.lit(PARTS_PER_MILLION)) / PARTS_PER_MILLION
-    return (
-        F.when(share < split.test, "test").when(share < split.test + split.validation, "validation").otherwise("train")
+def _by_share(share: Column, validation: Column | float, test: Column | float) -> Column:
+    return F.when(share < test, "test").when(share < test + validation, "validation").otherwise("train")
+
+
+def _by_fold(split: FoldSplit) -> Column:
+    fold = F.pmod(F.xxhash64(SIDE, F.lit("fold of the split")), F.lit(split.folds))
+    return F.when(_share() < split.test, "test").when(fold == split.fold, "validation").otherwise("train")
+
+
+def _share() -> Column:
+    return F.pmod(column(SIDE), F.lit(PARTS_PER_MILLION)) / PARTS_PER_MILLION
+
+
+def _by_stratum(rows: DataFrame, split: StratifiedSplit) -> tuple[DataFrame, Column]:
+    """Number the rows of each stratum by their hash, and deal them by number.
+
+    A row's number is that in its part of the hashes, plus the rows of the parts before: no stratum passes through one
+    task.
+    """
+    rows = rows.withColumn("__part", F.shiftrightunsigned(SIDE, 64 - BUCKET_BITS)).withColumn(
+        "__good", column(BROKEN).isNull() & column(SET_ASIDE).isNull()
     )
+    keys = [STRATUM, "__part", "__good"]
+    in_order = Window.partitionBy(STRATUM, "__good").orderBy("__part")
+    counted = (
+        rows.groupBy(*keys)
+        .count()
+        .withColumn("__before", F.sum("count").over(in_order) - F.col("count"))
+        .withColumn("__all", F.sum("count").over(Window.partitionBy(STRATUM, "__good")))
+        .select(
+            F.col(STRATUM).alias("__s"), F.col("__part").alias("__p"), F.col("__good").alias("__g"), "__before", "__all"
+        )
+    )
+    same = (
+        F.col(STRATUM).eqNullSafe(F.col("__s")) & (F.col("__part") == F.col("__p")) & (F.col("__good") == F.col("__g"))
+    )
+    place = F.row_number().over(Window.partitionBy(*keys).orderBy(SIDE)) - 1 + F.col("__before")
+    numbered = rows.join(F.broadcast(counted), same).withColumn("__place", place)
+    test, validation = (F.rint(F.col("__all") * share) for share in (split.test, split.validation))
+    return numbered, _by_share(F.col("__place"), validation, test)

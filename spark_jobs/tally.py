@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
+from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import SPLITS, Label, SplitName
-from conf.schema import Task
 from spark_jobs.dataset import column
 from spark_jobs.splitting import ASIDE, FATE, QUARANTINE, REASON
 

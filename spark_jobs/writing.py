@@ -21,10 +21,12 @@ from conf.manifest import DataFile, Manifest
 from spark_jobs.dataset import column
 from spark_jobs.splitting import spread
 
-GROUP_ROWS = 16_384
+GROUP_ROWS, GROUP_BYTES = 16_384, 2**24
 GROUPS_PER_FILE = 4
 # A split has at least so many row groups, if it has the rows, so that ranks can share it.
 FEWEST_GROUPS = 8
+# Types that are written plain, and what is appended to a name to say so.
+PLAIN = {"float": "", "binary": "", "array<float>": ".list.element"}
 NO_SPACE = "No space left on device"
 
 
@@ -81,19 +83,41 @@ def drafting(folder: str) -> Iterator[Draft]:
             draft.clear()
 
 
-def write_split(rows: DataFrame, names: list[str], count: int, folder: str) -> None:
+def write_split(rows: DataFrame, names: list[str], count: int, folder: str, row_bytes: int = 0) -> None:
     """Write columns of `count` rows as Parquet, in files and row groups of even size for ranks to share.
 
-    Floats are written plain: a dictionary saves little on them and makes them slower to read.
+    Rows of many bytes make groups of fewer rows. Floats and tensors are written plain: a dictionary saves little on
+    them and makes them slower to read.
+
+    Raises:
+        FranklinError: Executors have written them where this machine does not see them.
+
     """
-    groups = max(-(-count // GROUP_ROWS), FEWEST_GROUPS)
+    most = min(GROUP_ROWS, max(1, GROUP_BYTES // max(1, row_bytes)))
+    groups = max(-(-count // most), FEWEST_GROUPS)
     per_group = max(1, -(-count // groups))
-    floats = [name for name, kind in rows.dtypes if kind == "float" and name in names]
-    options = {f"parquet.enable.dictionary#{name}": "false" for name in floats}
-    files = -(-count // (GROUP_ROWS * GROUPS_PER_FILE))
+    plain = [name + PLAIN[kind] for name, kind in rows.dtypes if kind in PLAIN and name in names]
+    options = {f"parquet.enable.dictionary#{name}": "false" for name in plain}
+    files = -(-count // (most * GROUPS_PER_FILE))
     chosen = spread(rows, files).select(*map(column, names))
     writer = chosen.write.option("parquet.block.row.count.limit", per_group)
     writer.options(**options).parquet(folder, compression="zstd")
+    if count:
+        check_seen(folder)
+
+
+def check_seen(folder: str) -> None:
+    """Look for what Spark has written.
+
+    Raises:
+        FranklinError: Executors have written it where this machine does not see it.
+
+    """
+    system, path = fsspec.core.url_to_fs(folder)
+    if not any(file.endswith(".parquet") for file in system.find(path)):
+        raise FranklinError(
+            f"Spark's executors wrote {folder} and it is not here: set home to a folder that all machines see"
+        )
 
 
 def data_files(draft: Draft, name: str) -> list[DataFile]:
@@ -101,6 +125,7 @@ def data_files(draft: Draft, name: str) -> list[DataFile]:
     return [
         DataFile(path=path.removeprefix(f"{draft.hidden}/"), row_groups=_row_groups(draft.system, path))
         for path in sorted(draft.system.find(f"{draft.hidden}/{name}"))
+        if path.endswith(".parquet")
     ]
 
 

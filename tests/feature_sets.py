@@ -1,6 +1,7 @@
 """Small feature sets with a real signal in them, written as Spark leaves them, for tests that need no Spark."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conf.manifest import (
-    MISSING,
-    RESERVED_CODES,
-    UNKNOWN,
-    Categorical,
-    Column,
-    DataFile,
-    Label,
-    Manifest,
-    Numeric,
-    Split,
-    SplitName,
-)
-from conf.schema import Task
+from conf.columns import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Column, Numeric, TensorColumn
+from conf.data import Task
+from conf.manifest import DataFile, Label, Manifest, Split, SplitName
 
 NUMERIC = ("distance", "hour", "wind")  # wind has missing values
 CATEGORICAL = ("carrier", "origin")  # origin has missing values; carrier has one that train does not know
 CARRIERS, ORIGINS = ("AA", "B6", "DL", "UA"), ("EWR", "JFK", "LGA")
+RADAR = (1, 2, 3)  # shape of the tensor `radar`
 LABELS: Mapping[Task, str] = {"binary": "late", "multiclass": "grade", "regression": "minutes"}
 
 
@@ -40,6 +31,7 @@ def write_feature_set(
     files: int = 3,
     numeric: bool = True,
     categorical: bool = True,
+    tensor: bool = False,
 ) -> Manifest:
     """Write a feature set of `rows` train rows and a quarter of that for validation and for test each.
 
@@ -54,6 +46,11 @@ def write_feature_set(
         "test": _raw(generator, max(1, rows // 4), task, unseen=True),
     }
     columns = _fit_columns(raw["train"], numeric=numeric, categorical=categorical)
+    if tensor:
+        for frame in raw.values():
+            frame["radar"] = generator.normal(5, 2, (len(frame), prod(RADAR))).tolist()
+        numbers = {"shape": list(RADAR), "dtype": "float32", "mean": 5.0, "scale": 2.0, "tokens": 0}
+        columns.append(TensorColumn.model_validate({"name": "radar", "codec": "list", "pad": False, **numbers}))
     label = _fit_label(raw["train"], task)
     names = [column.name for column in columns]
     splits = {
@@ -151,6 +148,8 @@ def _encode(frame: pd.DataFrame, columns: list[Column], label: Label) -> pa.Tabl
             arrays[column.name] = ((values - column.mean) / column.scale).fillna(0).to_numpy(np.float32)
             if column.indicator:
                 arrays[f"{column.name}__missing"] = values.isna().to_numpy(np.float32)
+        elif isinstance(column, TensorColumn):
+            arrays[column.name] = pa.array(values, pa.list_(pa.float32()))
         else:
             codes = {value: RESERVED_CODES + i for i, value in enumerate(column.vocabulary)}
             arrays[column.name] = np.array(
@@ -177,5 +176,5 @@ def _write(folder: Path, name: str, table: pa.Table, row_group_rows: int, files:
     return written
 
 
-def _plain(row: dict[Any, Any]) -> dict[str, str | float | None]:
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): None if np.ndim(value) == 0 and pd.isna(value) else value for name, value in row.items()}

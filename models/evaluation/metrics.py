@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from conf.data import Task
 from conf.manifest import Label
-from conf.schema import Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

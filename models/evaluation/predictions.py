@@ -61,7 +61,7 @@ def predict_split(
     feed = Feed(Stored(folder, manifest, split, memory_bytes), batch_size=BATCH_ROWS, shuffle=False)
     scores, labels = [], []
     for batch in feed:
-        scores.append(predict(network, batch.numeric, batch.categorical, manifest))
+        scores.append(predict(network, batch.inputs, manifest))
         labels.append(batch.label.double().numpy())
         told(len(batch.label))
     return Predictions(np.concatenate(scores), np.concatenate(labels))

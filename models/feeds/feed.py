@@ -1,9 +1,10 @@
 """A feed: one rank's share of a split, as batches, from any source."""
 
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from conf.errors import FranklinError
 from models.feeds.batch import Batch
 from models.feeds.order import Leg, Order, Span, Visit, deal
 from models.feeds.record import Record, Rows
+from models.feeds.units import Units
 
 
 class Source(Protocol):
@@ -27,8 +29,8 @@ class Source(Protocol):
     record: Record
 
     @property
-    def sizes(self) -> Sequence[int]:
-        """Rows of each unit; units are what an epoch permutes first."""
+    def units(self) -> Units:
+        """What an epoch permutes first."""
 
     @property
     def window_rows(self) -> int:
@@ -45,9 +47,12 @@ class Feed:
     batch size and of the source's units and window. Iterating goes on at the next unseen batch and ends with its
     epoch; iterating again gives the next epoch.
 
+    Attributes:
+        waited: seconds that whoever iterates has waited for batches.
+
     Example:
         >>> feed = Feed(Stored(folder, manifest, "test", memory_bytes=2**28), batch_size=4096, shuffle=False)
-        >>> logits = [network(batch.numeric, batch.categorical) for batch in feed]
+        >>> logits = [network(*batch.inputs) for batch in feed]
 
     """
 
@@ -68,8 +73,9 @@ class Feed:
             FranklinError: the split has fewer rows than there are ranks.
 
         """
+        self.waited = 0.0
         self._source, self._shuffle, self._seed, self._rank = source, shuffle, seed, rank
-        self._rows = sum(source.sizes)
+        self._rows = source.units.rows
         if self._rows < world_size:
             raise FranklinError(
                 f"{source.name} has {self._rows} rows, too few for {world_size} ranks; "
@@ -90,18 +96,28 @@ class Feed:
         """Give batches that were read from here on, by whomever, and move on with each."""
         epoch, legs = self._epoch, tuple(self._legs)
         steps = self._order().shares[self._rank].steps
-        for step, batch in enumerate(batches, legs[-1].step + 1):
+        for step, batch in enumerate(self._timed(batches), legs[-1].step + 1):
             if step < steps:
                 self._epoch, self._legs = epoch, [*legs[:-1], legs[-1]._replace(step=step)]
             else:
                 self.set_epoch(epoch + 1)
             yield batch
 
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        end = object()
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, end)
+            self.waited += time.perf_counter() - began
+            if batch is end:
+                return
+            yield cast("Batch", batch)
+
     def batches(self, skip: int = 0, every: int = 1) -> Iterator[Batch]:
         """Read the batches from here on, or every so many-th after `skip`; where the feed is does not change."""
         order, first = self._order(), self._legs[-1].step
         share, record = order.shares[self._rank], self._source.record
-        cuts = [share.cut(step) for step in range(first, share.steps + 1)]
+        cuts = map(share.cut, range(first, share.steps + 1))
         with closing(self._source.load(order, order.visits(self._rank, first), shuffle=self._shuffle)) as loaded:
             taker = _Taker(loaded, record.width)
             for number, (low, high) in enumerate(pairwise(cuts)):
@@ -137,7 +153,7 @@ class Feed:
 
     def _order(self) -> Order:
         return Order(
-            self._source.sizes,
+            self._source.units,
             seed=self._seed,
             epoch=self._epoch,
             shuffle=self._shuffle,
@@ -147,7 +163,7 @@ class Feed:
 
     def _identity(self) -> dict[str, int]:
         """What the order of rows depends on, ranks and batches apart."""
-        units, window = len(self._source.sizes), self._source.window_rows
+        units, window = len(self._source.units), self._source.window_rows
         return {"rows": self._rows, "units": units, "window_rows": window, "seed": self._seed, "shuffle": self._shuffle}
 
 

@@ -12,8 +12,9 @@ import mmap
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from conf.errors import FranklinError
 from models.feeds.order import Order, Visit
 from models.feeds.record import WORD_BYTES, Rows
 from models.feeds.stored import Stored
+from models.feeds.units import Even
 
 LAYOUT_VERSION = 1  # of words and parts; to be raised when old files no longer fit
 MOST_PARTS = 64
@@ -37,20 +39,16 @@ class Mapped:
         """Name the files; nothing is made yet. No more than `memory_bytes` of the map are in use at a time."""
         self.name, self.record = stored.name, stored.record
         self._stored, self._memory_bytes = stored, memory_bytes
+        self._memory_rows = memory_bytes // (stored.record.width * WORD_BYTES)
         self._file, self._marks = folder / f"{split}.rows", folder / f"{split}.parts"
-        self._rows, self._row_bytes = sum(stored.sizes), stored.record.width * WORD_BYTES
+        self._rows, self._row_bytes = stored.units.rows, stored.record.width * WORD_BYTES
+        self.units = Even(self._rows, CHUNK_ROWS)
         self._parts = min(len(stored.groups), MOST_PARTS)
-
-    @property
-    def sizes(self) -> list[int]:
-        """Rows of the units that an epoch permutes: chunks."""
-        full, rest = divmod(self._rows, CHUNK_ROWS)
-        return [CHUNK_ROWS] * full + [rest] * (rest > 0)
 
     @property
     def window_rows(self) -> int:
         """Rows that are permuted together."""
-        return min(WINDOW_ROWS, self._memory_bytes // self._row_bytes)
+        return min(WINDOW_ROWS, self._memory_rows)
 
     def load(self, order: Order, visits: Iterator[Visit], *, shuffle: bool) -> Generator[Rows]:
         """Say where the rows of one window after the other are.
@@ -82,23 +80,27 @@ class Mapped:
             self._check_room()
             # First what is free, then what others are at, which they may not have ended.
             for patient in (False, True):
-                for part in range(self._parts):
-                    with _locked(marks, part, patient=patient) as mine:
-                        if mine and os.pread(marks, 1, part) != b"\1":
-                            self._write(part)
-                            os.pwrite(marks, b"\1", part)
+                with ThreadPoolExecutor(self._stored.threads(self._memory_rows)) as pool:
+                    list(pool.map(partial(self._make, marks, patient=patient), range(self._parts)))
         finally:
             os.close(marks)
 
+    def _make(self, marks: int, part: int, *, patient: bool) -> None:
+        """Write a part, unless it is there or somebody else is at it, whom patience waits for."""
+        with _locked(marks, part, patient=patient) as mine:
+            if mine and os.pread(marks, 1, part) != b"\1":
+                self._write(part)
+                os.pwrite(marks, b"\1", part)
+
     def _write(self, part: int) -> None:
         """Decode a part's row groups and write their words."""
-        sizes, groups = self._stored.sizes, len(self._stored.groups)
-        starts = [0, *accumulate(sizes)]
+        groups = self._stored.groups
+        low, high = (number * len(groups) // self._parts for number in (part, part + 1))
+        at = sum(group.rows for group in groups[:low]) * self._row_bytes
         file = os.open(self._file, os.O_RDWR | os.O_CREAT)
         try:
-            for number in range(part * groups // self._parts, (part + 1) * groups // self._parts):
-                words = self._stored.words(self._stored.groups[number])
-                os.pwrite(file, words.numpy().data, starts[number] * self._row_bytes)
+            for group in groups[low:high]:
+                at += os.pwrite(file, self._stored.rows([group]).numpy().data, at)
             os.fdatasync(file)
         finally:
             os.close(file)

@@ -19,10 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Rows = NDArray[np.int64]
+from models.feeds.units import Rows, Stretch, Units
 
 
 class Leg(NamedTuple):
@@ -81,7 +80,7 @@ class Order:
 
     def __init__(
         self,
-        sizes: Sequence[int] | Rows,
+        units: Units,
         *,
         seed: int,
         epoch: int,
@@ -89,10 +88,10 @@ class Order:
         window_rows: int,
         legs: Sequence[Leg],
     ) -> None:
-        """Deal the rows of units of these sizes.
+        """Deal the rows of a split.
 
         Args:
-            sizes: rows of each unit.
+            units: of the split.
             seed: of the order.
             epoch: whose order.
             shuffle: whether to permute units, and rows in windows.
@@ -100,30 +99,24 @@ class Order:
             legs: the legs of the epoch; of the last one, `step` is not looked at.
 
         """
-        units = np.asarray(sizes, dtype=np.int64)
-        self.units: Rows = (
-            np.random.default_rng([seed, epoch]).permutation(len(units)) if shuffle else np.arange(len(units))
-        )
-        self._firsts = np.cumsum(units) - units
-        self.starts: Rows = np.concatenate([[0], np.cumsum(units[self.units])])
+        self._laid = units.lay(seed, epoch, shuffle=shuffle)
         self._key = (seed, epoch, legs[0].world_size)
         self._window_rows = window_rows
-        self._streams = deal([Span(0, 0, int(self.starts[-1]))], legs[0].world_size, legs[0].batch_size)
+        self._streams = deal([Span(0, 0, units.rows)], legs[0].world_size, legs[0].batch_size)
         self.shares = [Share((Span(rank, 0, share.rows),), share.steps) for rank, share in enumerate(self._streams)]
         for done, following in pairwise(legs):
             left = [span for share in self.shares for span in share.between(share.cut(done.step), share.rows)]
             self.shares = deal(left, following.world_size, following.batch_size)
 
-    def unit_at(self, position: int) -> int:
-        """Which of `units` holds the row at this position."""
-        return int(np.searchsorted(self.starts, position, side="right")) - 1
+    def between(self, start: int, stop: int) -> Stretch:
+        """Find the units that hold the rows at the positions `[start, stop)`."""
+        return self._laid.between(start, stop)
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Where the rows at the positions `[start, stop)` are in the split's files, counted from its first row."""
-        first, last = self.unit_at(start), self.unit_at(stop - 1) + 1
-        shifts = self._firsts[self.units[first:last]] - self.starts[first:last]
-        cuts = np.clip(self.starts[first : last + 1], start, stop)
-        return torch.from_numpy(np.arange(start, stop) + np.repeat(shifts, cuts[1:] - cuts[:-1]))
+        _, firsts, starts = self.between(start, stop)
+        cuts = np.clip(starts, start, stop)
+        return torch.from_numpy(np.arange(start, stop) + np.repeat(firsts - starts[:-1], np.diff(cuts)))
 
     def visits(self, rank: int, step: int) -> Iterator[Visit]:
         """What a rank reads from its batch number `step` on."""

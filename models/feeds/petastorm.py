@@ -1,4 +1,7 @@
-"""`feed=petastorm`: the stored layout, decoded by Petastorm's reader."""
+"""`feed=petastorm`: the stored layout, decoded by Petastorm's readers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +14,12 @@ from models.feeds.stored import RowGroup, Stored
 
 
 class Petastorm(Stored):
-    """A split as Spark left it, whose units are whole files.
+    """A split as Spark left it.
 
-    Petastorm's readers give the row groups of a file in their order if one worker reads them. Its shards and its
-    shuffling are not used: which file is read when is the order's business.
+    Its units are whole files, whose row groups `make_batch_reader` gives in their order if one worker reads them.
+    Where Spark wrote tensors by a codec, its units are row groups: `make_reader`, which decodes row by row as the
+    Unischema beside the files says, takes the whole split, and gives each row group as a shard of its own.
+    Which is read when is the order's business, so nothing is shuffled here.
     """
 
     def __init__(self, folder: str, manifest: Manifest, split: SplitName, memory_bytes: int) -> None:
@@ -31,21 +36,38 @@ class Petastorm(Stored):
                     f"feed=petastorm can't read the column '{name}', which is no name of Python: "
                     "rename it, or take feed=arrow"
                 )
-        self.groups = [RowGroup(file.path, 0, file.rows) for file in manifest.splits[split].files]
+        self._split: str = split
+        self._by_codec = any(column.codec == "ndarray" for column in manifest.tensors)
+        if not self._by_codec:
+            self.groups = [RowGroup(file.path, 0, file.rows) for file in manifest.splits[split].files]
 
-    def words(self, group: RowGroup) -> Tensor:
-        """Decode a file into `(rows, width)` words."""
-        words = torch.empty(group.rows, self.record.width, dtype=torch.int32)
+    def words(self, groups: Sequence[RowGroup]) -> Tensor:
+        """Decode files or row groups into `(rows, width)` words, column by column in memory."""
+        words = torch.empty(self.record.width, sum(group.rows for group in groups), dtype=torch.int32).t()
         done = 0
-        with petastorm().make_batch_reader(
-            f"file://{self.root}/{group.path}",  # the scheme is not looked at beside a file system
+        for group in groups:
+            for columns in self._rows(group) if self._by_codec else self._batches(group):
+                self.record.fill(columns, words[done : done + len(columns[0])])
+                done += len(columns[0])
+        return words
+
+    def _batches(self, file: RowGroup) -> Iterator[list[Any]]:
+        with self._reader(petastorm().make_batch_reader, file.path) as reader:
+            for batch in reader:
+                yield [np.asarray(getattr(batch, name)) for name in self.record.names]
+
+    def _rows(self, group: RowGroup) -> Iterator[list[Any]]:
+        shard = {"cur_shard": self.groups.index(group), "shard_count": len(self.groups)}
+        with self._reader(petastorm().make_reader, self._split, **shard) as reader:
+            rows = list(reader)
+        yield [np.stack([getattr(row, name) for row in rows]) for name in self.record.names]
+
+    def _reader(self, make: Callable[..., Any], place: str, **shard: int) -> Any:
+        return make(
+            f"file://{self.root}/{place}",  # the scheme is not looked at beside a file system
             schema_fields=list(self.record.names),
             filesystem=self.filesystem,
             workers_count=1,
             shuffle_row_groups=False,
-        ) as reader:
-            for batch in reader:
-                columns = [np.asarray(getattr(batch, name)) for name in self.record.names]
-                self.record.turn(columns, words[done : done + len(columns[0])])
-                done += len(columns[0])
-        return words
+            **shard,
+        )

@@ -1,59 +1,85 @@
 """A row as words of four bytes: what feeds gather, and how words become a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from conf.columns import TensorColumn
 from conf.manifest import Manifest
 from models.feeds.batch import Batch
+from models.feeds.packed import numbers, pack, rows_of_numbers, unpack, words_of
+from models.tensors import for_network
 
 WORD_BYTES = 4
-CHUNK_ROWS = 4096  # turned from columns to rows at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class Record:
-    """Float32 of the numeric columns, int32 codes of the categorical ones, and the label.
+    """Float32 of the numeric columns, int32 codes of the categorical ones, the tensors, and the label.
 
     The label is int32 if it is one of several classes, else float32. Words are kept as int32, whatever they mean.
+    `scalars` counts the columns of one word, without the label.
     """
 
     names: tuple[str, ...]
     numeric: int
+    scalars: int
+    tensors: tuple[TensorColumn, ...]
     label_is_class: bool
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Record":
         """Make the record of a feature set's encoded columns."""
-        names = (*manifest.numeric, *(column.name for column in manifest.categorical), manifest.label.name)
-        return cls(names, len(manifest.numeric), manifest.task == "multiclass")
+        scalars = (*manifest.numeric, *(column.name for column in manifest.categorical))
+        tensors = tuple(manifest.tensors)
+        names = (*scalars, *(column.name for column in tensors), manifest.label.name)
+        return cls(names, len(manifest.numeric), len(scalars), tensors, manifest.task == "multiclass")
 
     @property
     def width(self) -> int:
         """Words of a row."""
-        return len(self.names)
+        return self.scalars + sum(map(words_of, self.tensors)) + 1
 
-    def turn(self, columns: Sequence[NDArray[Any]], out: Tensor) -> None:
-        """Turn columns, in the order of `names`, into the words of `out`, `(rows, width)`."""
-        for start in range(0, len(out), CHUNK_ROWS):
-            piece = out[start : start + CHUNK_ROWS]
-            block = np.empty((self.width, len(piece)), np.int32)
-            for number, (word, values) in enumerate(zip(block, columns, strict=True)):
-                is_float = number < self.numeric or (number + 1 == self.width and not self.label_is_class)
-                kind = np.float32 if is_float else np.int32
-                word[:] = values[start : start + len(piece)].astype(kind, copy=False).view(np.int32)
-            piece.copy_(torch.from_numpy(block).t())
+    def fill(self, columns: Sequence[NDArray[Any]], out: Tensor) -> None:
+        """Copy columns, in the order of `names`, to the words of `out`, `(rows, width)`, column by column in memory.
+
+        Those of tensors are `(rows, size)`.
+        """
+        scalars = *out.t().numpy()[: self.scalars], out.t().numpy()[-1]
+        for number, (words, values) in enumerate(zip(scalars, [*columns[: self.scalars], columns[-1]], strict=True)):
+            is_float = number < self.numeric or (number == self.scalars and not self.label_is_class)
+            words[:] = values.astype(np.float32 if is_float else np.int32, copy=False).view(np.int32)
+        for (tensor, place), values in zip(self._tensors(out), columns[self.scalars : -1], strict=True):
+            place[:] = pack(values, tensor)
 
     def batch(self, words: Tensor) -> Batch:
         """Make a batch of `(rows, width)` words; its numbers are a view of them."""
         floats = words.view(torch.float32)
         label = words[:, -1].long() if self.label_is_class else floats[:, -1]
-        return Batch(floats[:, : self.numeric], words[:, self.numeric : -1].long(), label)
+        tensors = tuple(for_network(unpack(part, tensor), tensor) for tensor, part in self._tensors(words))
+        return Batch(floats[:, : self.numeric], words[:, self.numeric : self.scalars].long(), tensors, label)
+
+    def _tensors(self, words: Tensor) -> Iterator[tuple[TensorColumn, Tensor]]:
+        """Each tensor column with its words."""
+        start = self.scalars
+        for tensor in self.tensors:
+            stop = start + words_of(tensor)
+            yield tensor, words[:, start:stop]
+            start = stop
+
+    def columns(self, batch: pa.RecordBatch) -> list[NDArray[Any]]:
+        """The columns of a batch from Parquet, in the order of `names`, as `fill` takes them."""
+        tensors = {column.name: column for column in self.tensors}
+        return [
+            rows_of_numbers(batch.column(name), tensors[name]) if name in tensors else numbers(batch.column(name))
+            for name in self.names
+        ]
 
 
 @dataclass(frozen=True)

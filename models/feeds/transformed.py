@@ -25,6 +25,11 @@ class Transformed:
         self._feed, self._transform, self._workers = feed, transform, workers
         self.set_epoch, self.state_dict, self.load_state_dict = feed.set_epoch, feed.state_dict, feed.load_state_dict
 
+    @property
+    def waited(self) -> float:
+        """Seconds that whoever iterates has waited for batches."""
+        return self._feed.waited
+
     def __len__(self) -> int:
         """Batches of a whole epoch."""
         return len(self._feed)

@@ -1,16 +1,18 @@
-"""Plain `nn.Module`s, built from a typed configuration and the manifest; devices and ranks are not their business."""
+"""Plain `nn.Module`s, built from a typed configuration and the manifest; devices and ranks are not their business.
 
-from torch import nn
+What they take and give, and what they tell of themselves, is said by `models.networks.network.Network`.
+"""
 
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.schema import Cnn, Model
+from models.networks.cnn import CnnNetwork
 from models.networks.mlp import MlpNetwork
+from models.networks.network import Network
 
 
-def build(model: Mlp, manifest: Manifest) -> nn.Module:
+def build(model: Model, manifest: Manifest) -> Network:
     """Build the network that `model` names, for the columns, the label and the task of `manifest`.
 
-    Its forward takes `(numeric (batch, n), categorical (batch, m))` and gives `(batch, outputs)`: one logit (binary),
-    one standardised value (regression) or a logit per class (multiclass).
+    That the network can take these columns, `conf.schema.Settings` has seen to.
     """
-    return MlpNetwork(model, manifest)
+    return CnnNetwork(model, manifest) if isinstance(model, Cnn) else MlpNetwork(model, manifest)

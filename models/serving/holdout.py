@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from conf.manifest import Manifest
 from models.evaluation.metrics import Floats
 from models.serving.predict import score_columns
 
+PART_ROWS = 65_536  # that are in memory at a time
+
 
 class ScoringError(Exception):
     """A logged model could not score the rows; the text is the last line that it left."""
@@ -26,24 +30,30 @@ class ScoringError(Exception):
 
 @dataclass(frozen=True)
 class Holdout:
-    """Raw rows without their labels, and `(rows,)` labels (class codes or values)."""
+    """Raw rows without their labels, read part by part however many there are, and `(rows,)` labels (codes or values).
+
+    The order is that of the files.
+    """
 
     manifest: Manifest
-    rows: pd.DataFrame
+    feature_set: str
     label: Floats
 
     @classmethod
     def read(cls, feature_set: str, manifest: Manifest) -> "Holdout":
-        """Read the holdout rows of `feature_set`."""
-        filesystem, root = fsspec.core.url_to_fs(feature_set)
-        files = [pq.read_table(f"{root}/{file.path}", filesystem=filesystem) for file in manifest.holdout]
-        table = pa.concat_tables(files)
-        label = _label(table[manifest.label.name], manifest)
-        return cls(manifest, table.drop_columns([manifest.label.name]).to_pandas(), label)
+        """Read the labels of the holdout rows of `feature_set`."""
+        labels = [_label(part[manifest.label.name], manifest) for part in _parts(feature_set, manifest)]
+        return cls(manifest, feature_set, np.concatenate(labels))
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows, some at a time."""
+        for part in _parts(self.feature_set, self.manifest):
+            yield part.drop_columns([self.manifest.label.name])
 
     def scores(self, uri: str) -> Floats:
         """Score the rows with a model that was logged by this very code."""
-        return scores_of(mlflow.pyfunc.load_model(uri).predict(self.rows), self.manifest)
+        model = mlflow.pyfunc.load_model(uri)
+        return np.concatenate([scores_of(model.predict(rows.to_pandas()), self.manifest) for rows in self.rows()])
 
     def scores_apart(self, uri: str, tracking_uri: str, folder: Path) -> Floats:
         """Score the rows with a model of any age, in a process of its own with the code that the model brings.
@@ -52,8 +62,11 @@ class Holdout:
             ScoringError: it failed, or does not return the columns of this task.
 
         """
-        rows, answer, log = folder / "rows.parquet", folder / "scores.parquet", folder / "score.log"
-        self.rows.to_parquet(rows)
+        folder = Path(tempfile.mkdtemp(dir=folder))  # of this champion; there may be another one after it
+        rows, answer, log = folder / "rows", folder / "scores", folder / "score.log"
+        rows.mkdir()
+        for number, part in enumerate(self.rows()):
+            pq.write_table(pa.table(part), rows / f"{number:06d}.parquet")
         script = Path(__file__).with_name("score.py").resolve()
         with log.open("w", encoding="utf-8") as file:
             ended = subprocess.run(
@@ -67,7 +80,8 @@ class Holdout:
         if ended.returncode != 0:
             lines = log.read_text(encoding="utf-8").strip().splitlines()
             raise ScoringError(lines[-1] if lines else f"exit status {ended.returncode}")
-        return scores_of(pd.read_parquet(answer), self.manifest)
+        answers = (pd.read_parquet(part) for part in sorted(answer.iterdir()))
+        return np.concatenate([scores_of(part, self.manifest) for part in answers])
 
 
 def scores_of(answer: pd.DataFrame, manifest: Manifest) -> Floats:
@@ -86,7 +100,14 @@ def scores_of(answer: pd.DataFrame, manifest: Manifest) -> Floats:
     return scores if manifest.task == "multiclass" else scores[:, 0]
 
 
-def _label(values: pa.ChunkedArray, manifest: Manifest) -> Floats:
+def _parts(feature_set: str, manifest: Manifest) -> Iterator[pa.RecordBatch]:
+    filesystem, root = fsspec.core.url_to_fs(feature_set)
+    for file in manifest.holdout:
+        with pq.ParquetFile(f"{root}/{file.path}", filesystem=filesystem) as opened:
+            yield from opened.iter_batches(PART_ROWS)
+
+
+def _label(values: pa.Array, manifest: Manifest) -> Floats:
     if manifest.task == "regression":
         return np.asarray(pc.cast(values, pa.float64()))
     codes = pc.index_in(pc.cast(values, pa.string()), value_set=pa.array(manifest.label.classes))

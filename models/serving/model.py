@@ -8,16 +8,18 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from mlflow.types.schema import AnyType
+from mlflow.types.schema import AnyType, Array
+from pydantic import TypeAdapter
 
-from conf.manifest import Categorical, Manifest
-from conf.schema import Mlp
+from conf.manifest import Manifest
+from conf.schema import Model
 from models.serving.encode import encode
 from models.serving.predict import load_network, score_columns, scores
 
 PREDICTION = "prediction"
 EVEN = 0.5  # above it, class 1 is predicted
 BATCH_ROWS = 8192
+MODEL: TypeAdapter[Model] = TypeAdapter(Model)
 
 
 class TableModel(PythonModel):
@@ -30,7 +32,7 @@ class TableModel(PythonModel):
         """Build the network once, when the model is loaded."""
         artifacts = {name: Path(path) for name, path in context.artifacts.items()}
         self._manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
-        model = Mlp.model_validate_json(artifacts["model"].read_text(encoding="utf-8"))
+        model = MODEL.validate_json(artifacts["model"].read_text(encoding="utf-8"))
         self._network = load_network(model, self._manifest, artifacts["weights"])
 
     def predict(
@@ -46,16 +48,14 @@ class TableModel(PythonModel):
             `prediction` (multiclass); or `prediction` in the label's unit (regression).
 
         Raises:
-            FranklinError: a column is missing, or a numeric one has values that are no numbers.
+            FranklinError: a column is missing, or has values that it cannot take.
 
         """
         manifest = self._manifest
-        numeric, categorical = encode(model_input, manifest)
+        inputs = encode(model_input, manifest)
         parts = [
-            scores(
-                self._network, numeric[first : first + BATCH_ROWS], categorical[first : first + BATCH_ROWS], manifest
-            )
-            for first in range(0, max(1, len(numeric)), BATCH_ROWS)
+            scores(self._network, [each[first : first + BATCH_ROWS] for each in inputs], manifest)
+            for first in range(0, max(1, len(model_input)), BATCH_ROWS)
         ]
         found = np.concatenate(parts)
         columns = score_columns(manifest)
@@ -69,14 +69,12 @@ class TableModel(PythonModel):
 def signature(manifest: Manifest) -> ModelSignature:
     """Name the columns that the model takes and gives.
 
-    Numbers are of any type: MLflow refuses 64-bit integers and columns of nothing but None where a double is asked
-    for, and the model takes both.
+    Numbers are of any type, also those in arrays: MLflow refuses 64-bit integers and columns of nothing but None where
+    a double is asked for, and the model takes both.
     """
-    number: Any = AnyType  # untyped in MLflow
-    takes: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string if isinstance(column, Categorical) else number(), column.name)
-        for column in manifest.columns
-    ]
+    untyped: Any = AnyType  # as it is in MLflow
+    types = {str: DataType.string, float: untyped(), list: Array(untyped())}
+    takes: list[ColSpec | TensorSpec] = [ColSpec(types[kind], name) for name, kind in manifest.raw.items()]
     gives: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in score_columns(manifest)]
     if manifest.task != "regression":
         gives.append(ColSpec(DataType.string, PREDICTION))
@@ -85,5 +83,5 @@ def signature(manifest: Manifest) -> ModelSignature:
 
 def example(manifest: Manifest) -> pd.DataFrame:
     """The manifest's raw rows as the model takes them."""
-    kinds = {name: object if kind is str else np.float64 for name, kind in manifest.raw.items()}
+    kinds = {name: np.float64 if kind is float else object for name, kind in manifest.raw.items()}
     return pd.DataFrame(manifest.example, columns=list(manifest.raw)).astype(kinds)

@@ -15,15 +15,31 @@ from conf.manifest import Manifest
 from models.serving.model import example, signature
 
 REQUIRED = ("mlflow", "torch", "numpy", "pandas", "pydantic", "fsspec")
+CONTRACTS = (
+    "__init__",
+    "errors",
+    "strict",
+    "kinds",
+    "splits",
+    "checks",
+    "places",
+    "data",
+    "spark",
+    "schema",
+    "columns",
+    "manifest",
+)
 CODE = {
-    conf: ("__init__.py", "errors.py", "schema.py", "manifest.py"),
+    conf: tuple(f"{name}.py" for name in CONTRACTS),
     models: (
         "__init__.py",
         "networks",
+        "tensors.py",
         "serving/__init__.py",
         "serving/encode.py",
         "serving/model.py",
         "serving/predict.py",
+        "serving/tensors.py",
     ),
 }
 

@@ -1,5 +1,6 @@
 """Weights to scores: the one way, for evaluation and for the logged model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.schema import Model
 from models.networks import build
+from models.networks.network import Network
 
 Floats = NDArray[np.float64]
 
 
-def load_network(model: Mlp, manifest: Manifest, weights: Path) -> nn.Module:
+def load_network(model: Model, manifest: Manifest, weights: Path) -> Network:
     """Build the network and give it the weights of a training run, ready to predict on the CPU."""
     network = build(model, manifest)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
@@ -22,15 +24,15 @@ def load_network(model: Mlp, manifest: Manifest, weights: Path) -> nn.Module:
 
 
 @torch.inference_mode()
-def scores(network: nn.Module, numeric: Tensor, categorical: Tensor, manifest: Manifest) -> Floats:
-    """Predict `(batch, n)` and `(batch, m)`.
+def scores(network: nn.Module, inputs: Sequence[Tensor], manifest: Manifest) -> Floats:
+    """Predict what a network takes (see `models.networks`).
 
     Returns:
         `(batch,)` probability of class 1 (binary), `(batch, classes)` probabilities (multiclass), or `(batch,)`
         values in the label's unit (regression).
 
     """
-    outputs: Tensor = network(numeric, categorical).double()
+    outputs: Tensor = network(*inputs).double()
     if manifest.task == "multiclass":
         return outputs.softmax(dim=1).numpy()
     if manifest.task == "binary":

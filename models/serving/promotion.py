@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from conf.data import Task
 from conf.exchange import Estimate
-from conf.schema import Task
 from models.evaluation.bootstrap import difference
 from models.evaluation.metrics import Floats, judge, main_metric
 

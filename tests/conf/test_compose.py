@@ -15,6 +15,21 @@ CHOICES = [
 ]
 
 
+# What a choice takes from the environment, for it cannot know.
+NEEDED = {
+    "connect": {"SPARK_REMOTE": "sc://host"},
+    "k8s": {"SPARK_MASTER": "k8s://https://host:6443", "SPARK_IMAGE": "registry/spark"},
+    "standalone": {"SPARK_MASTER": "spark://host:7077"},
+    "yarn": {"HADOOP_CONF_DIR": "/etc/hadoop"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {"YARN_CONF_DIR", *(name for needed in NEEDED.values() for name in needed)}:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     path = tmp_path / "mine.yaml"
@@ -30,8 +45,10 @@ def test_every_experiment_composes_and_survives_a_round_trip(experiment: str) ->
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_of_every_group_composes(group: str, choice: str) -> None:
-    compose("flights_delay", [f"{group}={choice}"])
+def test_every_choice_of_every_group_composes(group: str, choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NEEDED.get(choice, {}).items():
+        monkeypatch.setenv(name, value)
+    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}"])
 
 
 def test_the_typed_names_are_those_of_the_files() -> None:
@@ -79,7 +96,32 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
         (("flights_delay", "tuner.space.data.rare_below={choices: [1]}"), "no trial can change 'data.rare_below'"),
         (("flights_delay", "tuner.space.model.embedding_max={low: 4, high: 9}"), "takes whole numbers; write {choices"),
         (("flights_delay", "strategy.name=ddp"), "'strategy.name=ddp': choose it by strategy=ddp"),
+        (
+            ("flights_delay", "model=cnn"),
+            "model=cnn takes one tensor column [channels, height, width], and flights has none; say model=mlp",
+        ),
+        (
+            ("digits", "data.columns.image={kind: tensor, shape: [64]}"),
+            "model=cnn takes one tensor column [channels, height, width], and digits has image [64]; say model=mlp",
+        ),
+        (
+            ("digits", "model=mlp", "data.columns.image={kind: tensor, shape: [64], dtype: int32}"),
+            "model=mlp takes no tokens, and image of digits is int32; say dtype: float32 if these are amounts",
+        ),
         (("table",), "data.path is not set: describe your table"),
+        (
+            ("flights_delay", "spark=standalone"),
+            "spark.master: not set: say spark.master=spark://HOST:7077, or export SPARK_MASTER",
+        ),
+        (
+            ("flights_delay", "spark=k8s", "spark.master=spark://h", "spark.image=i"),
+            "spark.master: must start with k8s://",
+        ),
+        (("flights_delay", "spark=yarn"), "spark.hadoop_conf: not set: export HADOOP_CONF_DIR"),
+        (("flights_delay", "spark=connect", "spark.remote=sc://h/;token=x"), "to SPARK_CONNECT_AUTHENTICATE_TOKEN"),
+        (("flights_delay", "spark=connect", "spark.remote=sc://h", "spark.jars=[s3://x]"), "s3://x is a URL"),
+        (("flights_delay", "spark.master=spark://h"), "or choose spark=standalone, yarn, k8s or connect"),
+        (("flights_delay", "spark.executors=2"), "unknown key 'spark.executors'"),
         (("nowhere.yaml",), "no such file: nowhere.yaml"),
     ],
 )
@@ -108,6 +150,15 @@ def test_a_wrong_yaml_of_ones_own_names_its_mistake(own: Path, text: str, line: 
     with pytest.raises(FranklinError) as error:
         compose(str(own))
     assert line in str(error.value)
+
+
+def test_settings_of_spark_are_text_whatever_yaml_makes_of_them() -> None:
+    values = ["spark.conf.spark.task.cpus=2", "spark.conf.spark.speculation=true", "spark.conf.spark.x=a"]
+    assert compose("flights_delay", values).spark.conf == {
+        "spark.task.cpus": "2",
+        "spark.speculation": "true",
+        "spark.x": "a",
+    }
 
 
 def test_replace_validates() -> None:

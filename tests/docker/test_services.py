@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import mlflow
@@ -86,42 +87,31 @@ def test_the_deployments_are_registered_and_the_worker_runs_what_is_asked(servic
     assert run([sys.executable, "hello.py", str(tmp_path)], services, tmp_path, 120).splitlines()[-1] == "COMPLETED"
 
 
-def alive_workers(services: Services) -> int:
-    """Ask the Spark master how many workers it has."""
+def spark_master(services: Services) -> dict[str, Any]:
+    """Ask the Spark master for its workers and applications."""
     with urllib.request.urlopen(f"{services.spark_ui}/json/", timeout=10) as answer:  # noqa: S310  loopback
-        return int(json.load(answer)["aliveworkers"])
-
-
-def test_spark_runs_a_job_on_both_workers(services: Services, tmp_path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while alive_workers(services) < 2:  # a worker is healthy a moment before it has registered
-        assert time.monotonic() < deadline
-        time.sleep(1)
-    job = (
-        "from pyspark.sql import SparkSession\n"
-        "spark = SparkSession.builder.getOrCreate()\n"
-        "print(spark.range(100).rdd.map(lambda row: row.id).sum())\n"
-    )
-    (tmp_path / "job.py").write_text(job, encoding="utf-8")
-    address = services.spark.removeprefix("spark://").partition(":")[0]
-    command = [
-        "spark-submit", "--master", services.spark, "--executor-memory", "512m",
-        "--conf", f"spark.driver.host={address}", "--conf", "spark.ui.enabled=false", "job.py",
-    ]  # fmt: skip
-    assert run(command, services, tmp_path, 120).splitlines()[-1] == "4950"
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 @pytest.mark.e2e
-def test_the_pipeline_runs_against_the_servers(services: Services, tmp_path: Path) -> None:
+def test_the_pipeline_runs_against_the_servers_and_on_the_cluster(services: Services, tmp_path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while spark_master(services)["aliveworkers"] < 2:  # a worker is healthy a moment before it has registered
+        assert time.monotonic() < deadline
+        time.sleep(1)
     table = load_breast_cancer(as_frame=True).frame
     table.to_csv(tmp_path / "breast.csv", index=False)
     settings = f"path: {tmp_path / 'breast.csv'}\nlabel: target\n"
     (tmp_path / "breast.yaml").write_text(settings, encoding="utf-8")
     command = [
         "franklin", "run", "breast.yaml", "trainer.max_epochs=2", f"home={tmp_path / 'home'}", "--json",
+        "spark=standalone", f"spark.master={services.spark}", "spark.executor_memory=512m",
     ]  # fmt: skip
     summary = json.loads(run(command, services, tmp_path, 420).splitlines()[-1])
 
+    jobs = [(job["name"], job["state"]) for job in spark_master(services)["completedapps"]]
+    assert jobs == [("franklin", "FINISHED")]
     client = mlflow.MlflowClient(services.mlflow)
     found = client.get_run(summary["run_id"])
     assert found.info.status == "FINISHED"

@@ -7,7 +7,7 @@ import time
 
 from conf.errors import FranklinError
 from conf.exchange import Request, progress, serve
-from conf.schema import Strict
+from conf.strict import Strict
 
 
 class Order(Request):

@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.datasets import load_breast_cancer
 
-from spark_jobs.locate import flights_files
+from spark_jobs.sources.locate import flights_files
 from tests.flows.command import FRANKLIN
 
 EVERY_NTH_FLIGHT = 25

@@ -28,9 +28,9 @@ def api(up: Up) -> Any:
     return temporary_settings({PREFECT_API_URL: f"{up.prefect}/api"})
 
 
-def start(up: Up, deployment: str, *parameters: str) -> str:
+def start(up: Up, deployment: str, *parameters: str, flow: str = "pipeline") -> str:
     """Start a deployment as a person does; the flow run's id."""
-    command = [*PREFECT, "deployment", "run", f"pipeline/{deployment}", *(w for p in parameters for w in ("-p", p))]
+    command = [*PREFECT, "deployment", "run", f"{flow}/{deployment}", *(w for p in parameters for w in ("-p", p))]
     variables = {**os.environ, "PREFECT_API_URL": f"{up.prefect}/api", "COLUMNS": "200"}
     shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
     return next(line.split("UUID:")[1].strip() for line in shown.splitlines() if "UUID:" in line)
@@ -58,7 +58,7 @@ def test_every_experiment_has_one_for_the_night_and_one_for_now(up: Up) -> None:
         registered = {each.name: each for each in client.read_deployments()}
     assert registered.keys() == {each["name"] for each in DEPLOYMENTS}
     for experiment in set(groups()["experiment"]) - {"table"}:
-        mine = [each for each in registered.values() if each.parameters["experiment"] == experiment]
+        mine = [each for each in registered.values() if each.parameters.get("experiment") == experiment]
         assert sorted(len(each.schedules) for each in mine) == [0, 1]
 
 
@@ -69,6 +69,18 @@ def test_the_form_offers_choices(up: Up) -> None:
     assert sorted(properties["strategy"]["enum"]) == groups()["strategy"]
     assert sorted(properties["tuner"]["enum"]) == groups()["tuner"]
     assert properties["overrides"]["type"] == "array"
+
+
+def test_days_are_gone_over(up: Up, tmp_path: Path) -> None:
+    for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
+        (tmp_path / f"day={day}").mkdir()
+        (tmp_path / f"day={day}" / "visits.csv").write_text("age,ill\n1,no\n2,yes\n")
+    (tmp_path / "visits.yaml").write_text("path: .\nlabel: ill\nday: day\n")
+    asked = [f"experiment={tmp_path / 'visits.yaml'}", "first=2020-01-02", "last=2020-01-31"]
+    with api(up), get_client(sync_client=True) as client:
+        done = follow(client, start(up, "days", *asked, flow="backfill"))
+    assert done.state_name == "Completed", done.state
+    assert sorted(day.name[:10] for day in (up.home / "days" / "visits").iterdir()) == ["2020-01-02", "2020-01-03"]
 
 
 def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:

@@ -59,6 +59,7 @@ def test_mlflow_has_what_the_summary_promised(up: Up, first: dict) -> None:  # t
     assert Path(json.loads(logged.source)["uri"]).is_dir()
     figures = [file.path for file in up.client.list_artifacts(first["run_id"], "figures")]
     assert len(figures) >= 3
+    check_profile(up, first["run_id"])
     below = children(up, first["run_id"])
     assert {child.data.tags["stage"] for child in below} == {"prepare", "train", "evaluate", "register"}
     for child in below:
@@ -84,9 +85,20 @@ def test_registered_model_takes_raw_rows(up: Up, breast: Path) -> None:
     assert right.mean() > 0.9
 
 
-def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(up: Up, first: dict, breast: Path) -> None:  # type: ignore[type-arg]
-    second = summary(franklin("run", breast, *SHORT, "strategy=ddp", "--json", home=up.home))
+def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(
+    up: Up,
+    first: dict,
+    breast: Path,
+    tmp_path: Path,  # type: ignore[type-arg]
+) -> None:
+    """And a function of one's own, that of docs/data.md, changes its train batches."""
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    (tmp_path / "augment.py").write_text(page.partition("```python")[2].partition("```")[0])
+    words = [*SHORT, "strategy=ddp", "feed.transform=augment:noisy", "feed.workers=2", "--json"]
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    second = summary(franklin("run", breast, *words, home=up.home, PYTHONPATH=path))
     assert second["cached"] == ["prepare"]
+    check_profile(up, second["run_id"])
     flow_run = up.client.get_run(second["run_id"]).data.tags["prefect_flow_run_id"]
     assert not (up.home / "runs" / flow_run / "prepare.log").exists()
     assert second["world_size"] == 2
@@ -113,6 +125,13 @@ def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, t
     assert trained["optimizer"]["learning_rate"] == float(run.data.params["learning_rate"]) == chosen
     assert trained["trainer"]["max_epochs"] == 8
     assert done["seconds"]["tune"] > 0
+
+
+def check_profile(up: Up, run_id: str) -> None:
+    """What the columns look like is kept with the run."""
+    logged = {file.path: file.file_size for file in up.client.list_artifacts(run_id, "profile")}
+    assert logged.keys() == {"profile/profile.html", "profile/profile.json"}
+    assert 0 < logged["profile/profile.html"] < 200_000
 
 
 def children(up: Up, run_id: str) -> list[Run]:

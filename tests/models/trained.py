@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from conf.data import Task
 from conf.manifest import Manifest
-from conf.schema import Mlp, Task
+from conf.schema import Mlp
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.networks import build
@@ -29,7 +30,7 @@ class Trained:
 def train(folder: Path, task: Task, *, epochs: int = 4, rows: int = 4000, model: Mlp = MODEL, seed: int = 0) -> Trained:
     """Make a feature set below `folder` unless it is there, and weights of `epochs` epochs."""
     torch.manual_seed(seed)
-    manifest = write_feature_set(folder / "features", task, rows)
+    manifest = write_feature_set(folder / "features", task, rows, tensor=True)
     weights = weights_of(folder / "features", manifest, folder / f"weights-{epochs}.pt", epochs, model)
     return Trained(folder / "features", manifest, weights, model)
 
@@ -42,7 +43,7 @@ def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, mode
     feed = Feed(Stored(str(features), manifest, "train", 2**20), batch_size=256, shuffle=True)
     for _ in range(epochs):
         for batch in feed:
-            outputs = network(batch.numeric, batch.categorical)
+            outputs = network(*batch.inputs)
             if manifest.task == "binary":
                 loss = functional.binary_cross_entropy_with_logits(outputs.squeeze(1), batch.label)
             elif manifest.task == "multiclass":

@@ -9,26 +9,35 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from conf import schema
+from conf.data import Data
 from conf.exchange import PrepareRequest
 from conf.manifest import Manifest
-from conf.schema import Data
-from spark_jobs.fingerprint import fingerprint
+from conf.spark import LocalSpark
+from spark_jobs.fingerprint import fingerprint, pinned
 from spark_jobs.prepare import build
 from spark_jobs.session import session
 from spark_jobs.writing import drafting
 
 # One session runs dozens of jobs here; what Spark remembers of their plans for its UI would fill the heap.
 FORGETFUL = {"spark.sql.ui.retainedExecutions": "2", "spark.ui.retainedJobs": "10", "spark.ui.retainedStages": "10"}
-SPARK = schema.Spark(name="local", master="local[2]", memory="2g", shuffle_partitions=2, conf=FORGETFUL)
+DRIVER = Path("/usr/share/java/postgresql.jar")  # of Debian's libpostgresql-jdbc-java
+JARS = [str(DRIVER)] if DRIVER.exists() else []
+SPARK = LocalSpark(name="local", master="local[2]", memory="2g", shuffle_partitions=2, jars=JARS, conf=FORGETFUL)
 BY_DATE = {"by": "date", "column": "date", "validation_from": "2013-09-01", "test_from": "2013-11-01"}
 BY_HASH = {"by": "hash", "validation": 0.2, "test": 0.2}
 
 Prepare = Callable[..., tuple[Manifest, Path]]
 
 
-def flights_data(path: object, label: str = "late", **changes: Any) -> Data:
-    fields = {"name": "flights", "source": "flights", "path": str(path), "label": label, "task": None, "columns": {}}
+def flights_data(path: Path | None, label: str = "late", **changes: Any) -> Data:
+    fields = {
+        "name": "flights",
+        "source": "flights",
+        "path": path and str(path),
+        "label": label,
+        "task": None,
+        "columns": {},
+    }
     return Data.model_validate(fields | {"ignore": [], "rare_below": 5, "split": BY_DATE} | changes)
 
 
@@ -39,8 +48,10 @@ def table_data(path: object, label: str = "y", **changes: Any) -> Data:
 
 def prepare_request(folder: Path, data: Data) -> PrepareRequest:
     """Ask for a feature set of the inputs as they are now; the answer goes beside it."""
+    data = pinned(data, "test")
     answer, identity = folder.with_name("answer"), fingerprint(data)
-    return PrepareRequest(answer=answer, data=data, spark=SPARK, folder=str(folder), fingerprint=identity)
+    days = str(folder.with_name("days"))
+    return PrepareRequest(answer=answer, data=data, spark=SPARK, folder=str(folder), days=days, fingerprint=identity)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +77,7 @@ def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def prepare(spark: SparkSession, tmp_path: Path) -> Prepare:
     """Make a feature set with the shared session; returns its manifest and its folder."""
-    return lambda data, name="made": _made(spark, data, tmp_path / name)
+    return lambda data, name="made": made(spark, data, tmp_path / name)
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +85,11 @@ def flights_set(
     spark: SparkSession, flights_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Manifest, Path]:
     """A feature set of the sampled flights, for tests that only look."""
-    return _made(spark, flights_data(flights_folder), tmp_path_factory.mktemp("sets") / "flights")
+    return made(spark, flights_data(flights_folder), tmp_path_factory.mktemp("sets") / "flights")
 
 
-def _made(spark: SparkSession, data: Data, folder: Path) -> tuple[Manifest, Path]:
+def made(spark: SparkSession, data: Data, folder: Path) -> tuple[Manifest, Path]:
+    """Make a feature set in this process."""
     with drafting(str(folder)) as draft:
         manifest = build(spark, prepare_request(folder, data), draft)
         draft.publish(manifest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conf.errors import FranklinError
-from spark_jobs.fingerprint import fingerprint, inputs
+from spark_jobs.fingerprint import fingerprint, inputs, pinned
 from tests.spark_jobs.conftest import flights_data, table_data
 
 
@@ -37,7 +37,7 @@ def test_it_imports_neither_pyspark_nor_the_data_package() -> None:
 
 
 def test_the_packages_flights_are_found() -> None:
-    data = flights_data(".").model_copy(update={"path": None})
+    data = flights_data(None)
     names = [Path(file.path).name for file in inputs(data)]
     assert names == ["flights.csv.zip", "weather.csv", "planes.csv", "airports.csv", "airlines.csv"]
 
@@ -66,10 +66,24 @@ def test_a_name_that_spark_skips_is_refused_with_the_way_out(csv: Path, name: st
         fingerprint(table_data(hidden))
 
 
-@pytest.mark.parametrize(("path", "reason"), [("zz://there/x.csv", "zz"), ("s3://there/x.csv", "s3fs")])
-def test_a_file_system_that_is_not_there_is_named(path: str, reason: str) -> None:
-    with pytest.raises(FranklinError, match=f"^{path}: .*{reason}.*; give a path that this machine can read$"):
-        fingerprint(table_data(path))
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"path": "hdfs://there/x.csv"},
+        {"path": "s3a://there/x.csv"},
+        {"path": "jdbc:postgresql://there/db", "table": "x"},
+    ],
+    ids=lambda place: place["path"],
+)
+def test_what_nobody_can_tell_unread_is_read_anew_by_each_run_unless_a_person_vouches_for_it(
+    place: dict[str, str],
+) -> None:
+    data = table_data(**place)
+    first, again, other = (fingerprint(pinned(data, run)) for run in ("1", "1", "2"))
+    assert first == again != other
+    vouched = table_data(**place, version="monday")
+    assert fingerprint(pinned(vouched, "1")) == fingerprint(pinned(vouched, "2")) == fingerprint(vouched)
+    assert [file.version for file in inputs(vouched)] == ["monday"]
 
 
 def test_hidden_folders_are_not_looked_into(csv: Path) -> None:

@@ -13,9 +13,10 @@ from spark_jobs.java import java_home
 
 JOB = """
 import os
-from conf import schema
+from conf.spark import LocalSpark
 from spark_jobs.session import session
-with session(schema.Spark(name="local", master="local[1]", memory="512m", shuffle_partitions=1, conf={})) as spark:
+one = LocalSpark(name="local", master="local[1]", memory="512m", shuffle_partitions=1, jars=[], conf={})
+with session(one) as spark:
     print(spark.range(10).selectExpr("sum(id)").head()[0], os.environ["JAVA_HOME"])
 """
 

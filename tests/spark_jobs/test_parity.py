@@ -6,9 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from conf.manifest import DataFile, Manifest
+from models.feeds.packed import rows_of_numbers
 from models.serving.encode import encode
+from models.tensors import for_network
 
 
 def read(folder: Path, files: list[DataFile]) -> pa.Table:
@@ -22,12 +25,15 @@ def check_parity(folder: Path, manifest: Manifest) -> None:
     """
     encoded, raw = read(folder, manifest.splits["test"].files), read(folder, manifest.holdout)
     assert encoded.num_rows == raw.num_rows > 0
-    numeric, categorical = encode(raw.to_pandas(), manifest)
+    numeric, categorical, *tensors = encode(raw.to_pandas(), manifest)
     for place, name in enumerate(manifest.numeric):
         spark = encoded[name].to_numpy()
         np.testing.assert_allclose(numeric[:, place].numpy(), spark, rtol=1e-6, atol=0, err_msg=name)
     for place, column in enumerate(manifest.categorical):
         np.testing.assert_array_equal(categorical[:, place].numpy(), encoded[column.name].to_numpy(), column.name)
+    for column, tensor in zip(manifest.tensors, tensors, strict=True):
+        stored = torch.from_numpy(rows_of_numbers(encoded[column.name].combine_chunks(), column).astype(column.dtype))
+        assert torch.equal(tensor, for_network(stored, column)), column.name
     label = manifest.label
     expected = [
         label.classes.index(value) if label.classes else np.float32(value) for value in raw[label.name].to_pylist()

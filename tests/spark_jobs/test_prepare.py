@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from conf.columns import Numeric
+from conf.data import Data
 from conf.errors import FranklinError
 from conf.exchange import PrepareRequest
-from conf.manifest import SPLITS, Manifest, Numeric, read_manifest
-from conf.schema import Data
+from conf.manifest import SPLITS, Manifest, read_manifest
 from spark_jobs.fingerprint import fingerprint
 from spark_jobs.prepare import build
 from spark_jobs.writing import drafting
@@ -28,7 +29,8 @@ ON_TMPFS = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && "$@"; status=$?; ls
 def ask(folder: Path, data: Data, work: Path) -> Path:
     """Write a request; returns its path."""
     identity = fingerprint(data) if data.path and Path(data.path).exists() else "of nothing"
-    request = PrepareRequest(answer=work / "answer", data=data, spark=SPARK, folder=str(folder), fingerprint=identity)
+    answer, days = work / "answer", str(work / "days")
+    request = PrepareRequest(answer=answer, data=data, spark=SPARK, folder=str(folder), days=days, fingerprint=identity)
     file = work / "request.json"
     file.write_text(request.model_dump_json())
     return file

@@ -9,8 +9,9 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from conf.data import Task
 from conf.exchange import EvaluateRequest, EvaluateResult, Track
-from conf.schema import Feed, Task
+from conf.schema import Feed
 from models.evaluation.bootstrap import estimates
 from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import METRICS, judge, main_metric

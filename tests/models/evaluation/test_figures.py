@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conf.data import Task
 from conf.manifest import Label, Manifest
-from conf.schema import Task
 from models.evaluation.bootstrap import estimates
 from models.evaluation.figures import draw
 from models.evaluation.figures.classes import reliability

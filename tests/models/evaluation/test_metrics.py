@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from conf.data import Task
 from conf.manifest import Label
-from conf.schema import Task
 from models.evaluation.metrics import METRICS, Floats, judge, main_metric, trivial
 
 seeds = st.integers(0, 2**32 - 1)

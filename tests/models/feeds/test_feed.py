@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf import schema
+from conf.columns import Categorical, Numeric, TensorColumn
 from conf.errors import FranklinError
-from conf.manifest import Categorical, DataFile, Label, Manifest, Numeric, Split
+from conf.manifest import DataFile, Label, Manifest, Split
 from models.feeds import cache_folder, open_feed
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed, Source
@@ -40,16 +41,20 @@ def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "tr
 
 
 def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
-    """A feature set whose rows are numbered 0, 1, 2, ... in every column, in files of these row groups."""
+    """A feature set whose rows are numbered 0, 1, 2, ... in every column, in files of these row groups.
+
+    Its tensor, `(3,)` bytes, has each number modulo 256 three times.
+    """
     start, files = 0, []
     (folder / "train").mkdir()
     for index, groups in enumerate(row_groups):
         path = f"train/{index}.parquet"
-        schema = pa.schema({"x": pa.float32(), "c": pa.int32(), "y": pa.float32()})
+        schema = pa.schema({"x": pa.float32(), "c": pa.int32(), "t": pa.list_(pa.int16()), "y": pa.float32()})
         with pq.ParquetWriter(folder / path, schema) as writer:
             for rows in groups:
                 numbers = range(start, start + rows)
-                writer.write_table(pa.table({name: list(numbers) for name in schema.names}, schema), rows)
+                columns = {key: list(numbers) for key in schema.names} | {"t": [[i % 256] * 3 for i in numbers]}
+                writer.write_table(pa.table(columns, schema), rows)
                 start += rows
         files.append(DataFile(path=path, row_groups=groups))
     return Manifest(
@@ -59,6 +64,7 @@ def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
         columns=[
             Numeric(name="x", mean=0, scale=1, indicator=False),
             Categorical(name="c", vocabulary=[str(i) for i in range(start)]),
+            TensorColumn(name="t", shape=[3], dtype="uint8", codec="list", pad=False, mean=0, scale=1, tokens=0),
         ],
         splits={"train": Split(files=files)},
         holdout=[],
@@ -83,7 +89,7 @@ def cases(draw: st.DrawFn) -> Case:
         "rows": rows,
         "world_size": draw(st.integers(1, min(rows, 5))),
         "batch_size": draw(st.integers(1, 40)),
-        "memory": draw(st.integers(12, 4000)),  # bytes; a row has 12
+        "memory": draw(st.integers(16, 4000)),  # bytes; a row has 16
         "seed": draw(st.integers(0, 3)),
         "shuffle": draw(st.booleans()),
     }
@@ -96,7 +102,16 @@ def feeds(folder: str, manifest: Manifest, case: Case, **changes: int) -> Iterat
 
 
 def numbers(batches: Iterator[Batch]) -> list[list[int]]:
-    return [batch.label.int().tolist() for batch in batches]
+    return [rows_of(batch) for batch in batches]
+
+
+def rows_of(batch: Batch) -> list[int]:
+    """The numbers of a batch's rows, which have to be the same in each column."""
+    rows = batch.label.int()
+    for values in (batch.numeric, batch.categorical):
+        assert torch.equal(values.int(), rows[:, None])
+    assert torch.equal(batch.tensors[0].int(), (rows % 256)[:, None].expand(-1, 3))
+    return rows.tolist()
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.feeds.order import Leg, Order, Share
+from models.feeds.units import Even, Listed
 
 SIZES = st.lists(st.integers(1, 23), min_size=1, max_size=8)
 LEGS = st.lists(st.builds(Leg, st.integers(1, 5), st.integers(1, 40), st.just(0)), min_size=1, max_size=4)
@@ -34,7 +35,7 @@ def test_every_row_once_also_when_ranks_and_batches_change_in_the_middle(
     legs[0] = legs[0]._replace(world_size=min(legs[0].world_size, total))
     for number, leg in enumerate(legs):
         begun.append(leg)
-        order = Order(sizes, seed=seed, epoch=epoch, shuffle=shuffle, window_rows=window, legs=begun)
+        order = Order(Listed(sizes), seed=seed, epoch=epoch, shuffle=shuffle, window_rows=window, legs=begun)
         left = order.shares[0].steps
         cut = data.draw(st.integers(0, left - 1)) if number + 1 < len(legs) else left
         for share in order.shares:
@@ -56,7 +57,7 @@ def test_a_rank_goes_on_at_any_batch(
     sizes: list[int], legs: list[Leg], window: int, shuffle: bool, data: st.DataObject
 ) -> None:
     legs[0] = legs[0]._replace(world_size=min(legs[0].world_size, sum(sizes)))
-    order = Order(sizes, seed=1, epoch=2, shuffle=shuffle, window_rows=window, legs=legs)
+    order = Order(Listed(sizes), seed=1, epoch=2, shuffle=shuffle, window_rows=window, legs=legs)
     rank = data.draw(st.integers(0, legs[-1].world_size - 1))
     step = data.draw(st.integers(0, order.shares[rank].steps))
     everything = rows(order, rank, shuffle=shuffle)
@@ -65,7 +66,9 @@ def test_a_rank_goes_on_at_any_batch(
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        return rows(Order([64] * 8, seed=seed, epoch=epoch, shuffle=True, window_rows=128, legs=[Leg(1, 16, 0)]), 0)
+        return rows(
+            Order(Even(512, 64), seed=seed, epoch=epoch, shuffle=True, window_rows=128, legs=[Leg(1, 16, 0)]), 0
+        )
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -74,6 +77,6 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_neighbours_are_torn_apart() -> None:
     """Of 16,384 rows in chunks of 64, hardly any is still followed by the one that followed it."""
-    order = Order([64] * 256, seed=3, epoch=0, shuffle=True, window_rows=16_384, legs=[Leg(1, 256, 0)])
+    order = Order(Even(16_384, 64), seed=3, epoch=0, shuffle=True, window_rows=16_384, legs=[Leg(1, 256, 0)])
     pairs = sum(b == a + 1 for a, b in pairwise(rows(order, 0)))
     assert pairs <= 8

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from conf.data import Task
 from conf.manifest import Manifest
-from conf.schema import Mlp, Task
+from conf.schema import Mlp
 from models.networks import build
 from tests.feature_sets import write_feature_set
 

@@ -7,8 +7,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
+from conf.data import Task
 from conf.exchange import RegisterRequest, Track
-from conf.schema import HashSplit, Task
+from conf.splits import HashSplit
 from models.serving.package import log
 from tests.models.trained import Trained, train
 

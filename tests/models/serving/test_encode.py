@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conf.columns import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Numeric
 from conf.errors import FranklinError
-from conf.manifest import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Label, Manifest, Numeric
+from conf.manifest import Label, Manifest
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.serving.encode import encode
@@ -80,9 +81,9 @@ def test_numbers_may_have_any_type(dtype: str) -> None:
 
 def test_categories_may_come_as_numbers_or_pandas_categories() -> None:
     frame = pd.DataFrame({"n": [0, 0], "c": [7, 8], "m": [0, 0]})
-    assert encode(frame, SMALL)[1].tolist() == [[4], [UNKNOWN]]
+    assert encode(frame, SMALL)[1].tolist() == [[5], [UNKNOWN]]
     frame["c"] = pd.Categorical(["a", None])
-    assert encode(frame, SMALL)[1].tolist() == [[3], [MISSING]]
+    assert encode(frame, SMALL)[1].tolist() == [[4], [MISSING]]
 
 
 def test_a_missing_column_and_a_wrong_one_are_named() -> None:

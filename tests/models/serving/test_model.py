@@ -19,10 +19,12 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from conf.schema import Task
+from conf.data import Task
+from conf.errors import FranklinError
 from models.evaluation.predictions import predict_split
 from models.serving.holdout import Holdout, scores_of
 from models.serving.predict import load_network
+from tests.feature_sets import RADAR
 from tests.models.trained import Trained
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
@@ -81,10 +83,15 @@ def test_it_takes_rows_as_people_have_them(trained: dict[Task, Trained], logged:
     for row in json.loads(rows.to_json(orient="records")):
         one = pd.DataFrame([row])
         assert len(model.predict(one)) == 1
-    unknown = pd.DataFrame([{"distance": None, "hour": None, "wind": None, "carrier": "??", "origin": None}])
+    nested = rows.assign(radar=[np.reshape(radar, RADAR).tolist() for radar in rows["radar"]])
+    assert model.predict(nested).equals(expected)
+    absent = {"distance": None, "hour": None, "wind": None, "carrier": "??", "origin": None}
+    unknown = pd.DataFrame([absent | {"radar": [0] * 6}])
     assert 0 < model.predict(unknown)["probability"].item() < 1
     with pytest.raises(MlflowException, match="wind"):
         model.predict(rows.drop(columns="wind"))
+    with pytest.raises(FranklinError, match="column radar takes arrays of 6 numbers: row 0 has 1"):
+        model.predict(pd.DataFrame([absent | {"radar": [0.0]}]))
 
 
 def test_requirements_are_pinned_and_few(logged: dict[Task, Path]) -> None:

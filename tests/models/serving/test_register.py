@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from conf.data import Task
 from conf.exchange import RegisterRequest
-from conf.schema import HashSplit, Task
+from conf.splits import HashSplit
 from models.serving.promotion import Champion, Contest
 from models.serving.register import champion_version, register
 from tests.models.trained import Trained, weights_of

@@ -1,4 +1,4 @@
-"""Bring your own table: a CSV or Parquet file becomes a dataset, what is not said about it is inferred."""
+"""Bring your own table: files or a database's table become a dataset, what is not said about it is inferred."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,15 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from pyspark.sql.types import BooleanType, DataType, NumericType, StringType
 
+from conf.data import Data, Task
 from conf.errors import FranklinError
-from conf.schema import Data, DateSplit, Kind, Task
+from conf.kinds import CategoricalKind, Kind, NumericKind, TensorKind
+from conf.splits import StratifiedSplit
+from spark_jobs.arrays import LARGEST
+from spark_jobs.checks import broken, check_names, numbered, repeated
 from spark_jobs.dataset import (
-    DATE,
-    LARGEST,
+    KEY,
+    OUTSIDE,
     QUARANTINED,
     ROW,
     SET_ASIDE,
@@ -20,14 +24,21 @@ from spark_jobs.dataset import (
     first_reason,
     identity,
     kinds,
+    misread,
     observed,
+    placing,
+    read_as,
     require,
+    split_columns,
+    within,
 )
-from spark_jobs.locate import table_files
-from spark_jobs.reading import UNREADABLE, read_csv, read_parquet
+from spark_jobs.landing import landed
+from spark_jobs.sources import lines
+from spark_jobs.sources.days import by_day
+from spark_jobs.sources.joins import Joined, joined
+from spark_jobs.sources.lines import UNFIT, UNREADABLE
+from spark_jobs.sources.reading import located, read, read_files
 
-# What people write in a CSV file where there is no value; compared in lower case.
-NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 # A column of strings with more distinct values than this share of its rows tells rows apart and nothing else.
 DISTINCT_SHARE = 0.9
 # Of a column of strings, what so many are is hinted at.
@@ -53,28 +64,36 @@ class Profile:
     dates: int
 
 
-def table(spark: SparkSession, data: Data) -> Dataset:
-    """Read a table and infer what was not said.
+def table(spark: SparkSession, data: Data, days: str) -> Dataset:
+    """Read a table, its folders of days only where `days` has not got them yet, and infer what was not said.
 
     Raises:
         FranklinError: A file or column is missing or not usable; the message names it.
 
     """
-    rows, read = observed(_read(spark, data))
-    names = [name for name in rows.columns if name != UNREADABLE]
+    first = _read(spark, data, days)
+    own = lines.names(first)
+    if data.checks.freshness:
+        require(data.checks.freshness.column, own, "data.checks.freshness.column")
+    first, seen = observed(first, data.checks)
+    whole = joined(spark, first, data.joins)
+    rows, names = whole.rows, whole.names
     _check_names(data, names)
-    profiles = profile(rows, names, str(data.path))
+    types = {field.name: field.dataType for field in rows.schema}
+    scalars = [name for name in names if not isinstance(data.columns.get(name), TensorKind)]
+    profiles = profile(rows, scalars, str(data.path))
     task, reason = infer_task(data, profiles[data.label])
-    found = {name: infer_kind(profiles[name]) for name in names}
-    used = data.split.column if isinstance(data.split, DateSplit) else None
-    if used:
-        found[used] = (None, "left out: the split is by it")
-    columns = kinds(data, {name: kind for name, (kind, _) in found.items() if kind}, names)
+    found = {name: infer_kind(profiles[name]) for name in scalars}
+    if not isinstance(data.split, StratifiedSplit):
+        found |= dict.fromkeys(split_columns(data.split), (None, "left out: the split is by it"))
+    if data.day:
+        found[data.day] = (None, "left out: it says the day")
+    columns = kinds(data, {name: kind for name, (kind, _) in found.items() if kind}, names, types)
     said = {data.label, *data.columns, *data.ignore}
     inferred = {name: text for name, (_, text) in found.items() if name not in said}
     if data.task is None:
         inferred["task"] = reason
-    return Dataset(_clean(rows, names, columns, data, task), read, columns, data.label, task, inferred)
+    return Dataset(_clean(whole, own, columns, data, task), seen, columns, data.label, task, inferred)
 
 
 def profile(rows: DataFrame, names: list[str], path: str) -> dict[str, Profile]:
@@ -102,11 +121,11 @@ def infer_kind(profile: Profile) -> tuple[Kind | None, str]:
     if _is_counter(profile):
         return None, "left out: counts the rows"
     if isinstance(profile.type, NumericType) or profile.numbers == profile.values:
-        return "numeric", "numeric"
+        return NumericKind(), "numeric"
     hint = _hint(profile)
     if profile.distinct > DISTINCT_SHARE * profile.values:
         return None, f"left out: a different string in almost every row{f', {hint}' if hint else ''}"
-    return "categorical", f"categorical: {hint}" if hint else "categorical"
+    return CategoricalKind(), f"categorical: {hint}" if hint else "categorical"
 
 
 def _hint(profile: Profile) -> str:
@@ -145,21 +164,23 @@ def infer_task(data: Data, profile: Profile) -> tuple[Task, str]:
     return task, task
 
 
-def _read(spark: SparkSession, data: Data) -> DataFrame:
-    files = table_files(data.path)
-    if files[0].endswith(".parquet"):
-        rows = read_parquet(spark, files, str(data.path))
-        return rows.withColumn(UNREADABLE, F.lit(None).cast("string"))
-    rows = read_csv(spark, files, multi_line=True)
-    cleaned = [F.when(~F.lower(column(n)).isin(*NO_VALUE), column(n)).alias(n) for n in rows.columns if n != UNREADABLE]
-    return rows.select(*cleaned, UNREADABLE)
+def _read(spark: SparkSession, data: Data, days: str) -> DataFrame:
+    if data.of_database:
+        return read(spark, data)
+    table = located(spark, data)
+    if data.day and by_day(table.files, data.day):
+        return landed(spark, data, table, days)
+    return read_files(spark, table, table.files)
 
 
 def _check_names(data: Data, names: list[str]) -> None:
     where = str(data.path)
     require(data.label, names, f"data.label in {where}")
-    if isinstance(data.split, DateSplit):
-        require(data.split.column, names, f"data.split.column in {where}")
+    for name in split_columns(data.split):
+        require(name, names, f"data.split in {where}")
+    if data.day:
+        require(data.day, names, f"data.day in {where}")
+    check_names(data.checks, names)
     for name in names:
         if name.startswith("__") or name.endswith("__missing"):
             raise FranklinError(f"{where}: column '{name}' has a name that franklin keeps for itself; rename it")
@@ -188,33 +209,23 @@ def _is_counter(profile: Profile) -> bool:
     return profile.high - profile.low + 1 == profile.values and profile.distinct > DISTINCT_SHARE * profile.values
 
 
-def _clean(rows: DataFrame, names: list[str], columns: dict[str, Kind], data: Data, task: Task) -> DataFrame:
-    wrong = {
-        f"'{name}' is not a number": column(name).isNotNull() & as_number(column(name)).isNull() & _not_nan(name)
-        for name, kind in columns.items()
-        if kind == "numeric"
-    }
+def _clean(whole: Joined, own: list[str], columns: dict[str, Kind], data: Data, task: Task) -> DataFrame:
+    """Say what is wrong with a row, and what it is; itself, it is what the first table says (`own` columns)."""
+    rows = whole.rows
+    types = {field.name: field.dataType for field in rows.schema}
+    wrong = {why: when for name, kind in columns.items() for why, when in misread(name, kind, types[name]).items()}
     label = as_number(column(data.label)) if task == "regression" else column(data.label).cast("string")
     if task == "regression":
         wrong[f"label '{data.label}' is beyond every 32-bit float"] = F.abs(label) > LARGEST
-    broken = first_reason({"line does not fit the header": column(UNREADABLE).isNotNull(), **wrong})
-    date = F.lit(None).cast("date")
-    if isinstance(data.split, DateSplit):
-        date = column(data.split.column).try_cast("date")
-    raw = F.to_json(F.struct(*map(column, names)))
-    return rows.withColumn(QUARANTINED, broken).select(
-        *(
-            (as_number(column(name)) if kind == "numeric" else column(name).cast("string")).alias(name)
-            for name, kind in columns.items()
-        ),
+    rules = whole.rules | broken(data.checks) | wrong | repeated(data.checks)
+    raw = F.to_json(F.struct(*map(column, own)))
+    rows = numbered(rows.withColumn(KEY, identity(map(column, own))), data.checks)
+    return rows.withColumn(QUARANTINED, F.coalesce(column(UNFIT), first_reason(rules))).select(
+        *(read_as(column(name), kind, types[name]).alias(name) for name, kind in columns.items()),
         label.alias(data.label),
-        identity(map(column, names)),
-        date.alias(DATE),
+        KEY,
+        *placing(data.split, label),
         QUARANTINED,
-        F.when(label.isNull(), "no label").alias(SET_ASIDE),
+        F.when(~within(rows, data), F.lit(OUTSIDE)).when(label.isNull(), "no label").alias(SET_ASIDE),
         F.when(column(QUARANTINED).isNotNull(), F.coalesce(column(UNREADABLE), raw)).alias(ROW),
     )
-
-
-def _not_nan(name: str) -> Column:
-    return F.lower(column(name).cast("string")) != "nan"

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql.types import DataType, IntegerType, StringType
 
+from conf.columns import RARE, UNKNOWN, Categorical, Numeric
 from conf.errors import FranklinError
-from conf.manifest import SPLITS, UNKNOWN, Categorical, Numeric
-from spark_jobs.table import Profile, infer_task
+from conf.manifest import SPLITS
+from spark_jobs.sources.table import Profile, infer_task
 from tests.spark_jobs.conftest import Prepare, table_data
 
 pytestmark = pytest.mark.spark
@@ -133,7 +134,7 @@ def test_encodings_know_train_alone(prepare: Prepare, people: pd.DataFrame, tmp_
     assert isinstance(income, Numeric)
     assert sorted(town.vocabulary) == ["Ayr", "Bath", "Cork"]
     assert set(pq.read_table(folder / "test")["town"].to_pylist()) == {UNKNOWN}
-    assert pq.read_table(folder / "train")["town"].to_pylist().count(UNKNOWN) == 2
+    assert pq.read_table(folder / "train")["town"].to_pylist().count(RARE) == 2
     assert income.mean == pytest.approx(people["in come"][:200].mean())
     assert not income.indicator
     assert "day" not in columns
@@ -226,7 +227,7 @@ def _constant(file: Path) -> None:
         ({"ignore": ["twon"]}, None, "data.ignore: there is no column 'twon'; did you mean 'town'"),
         ({"columns": {"tow": "numeric"}}, None, "data.columns: there is no column 'tow'"),
         ({"split": {"by": "date", "column": "when", "validation_from": "2020-01-01", "test_from": "2020-02-01"}}, None,
-         "data.split.column in .*: there is no column 'when'"),
+         "data.split in .*: there is no column 'when'"),
         ({"split": {"by": "hash", "validation": 0.000001, "test": 0.2}}, None, "the validation split is empty"),
         ({"task": "regression"}, None, "no numbers"),
         ({}, _constant, "label 'y' is the same in every row"),

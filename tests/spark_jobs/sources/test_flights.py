@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 from conf.errors import FranklinError
 from conf.manifest import SPLITS, Manifest
-from spark_jobs.flights import NEEDED, OUTCOMES, flights
-from spark_jobs.locate import flights_files
+from spark_jobs.sources.flights import NEEDED, OUTCOMES, flights
+from spark_jobs.sources.locate import flights_files
 from tests.spark_jobs.conftest import Prepare, flights_data
 
 pytestmark = pytest.mark.spark
@@ -35,7 +35,7 @@ def test_nothing_known_after_the_scheduled_departure_reaches_a_feature(
     assert not (set(NEEDED["flights"]) & after) - set(OUTCOMES)
     # Features are the same numbers when everything that came after is something else.
     edit(copy, "flights", lambda f: f.assign(dep_time="1", dep_delay="2", arr_time="3", arr_delay="4", air_time="5"))
-    before, later = (flights(spark, flights_data(folder)) for folder in (flights_folder, copy))
+    before, later = (flights(spark, flights_data(folder), "") for folder in (flights_folder, copy))
     names = list(before.columns)
     assert not before.rows.select(names).exceptAll(later.rows.select(names)).head(1)
 
@@ -97,7 +97,7 @@ def test_rows_that_break_a_check_are_quarantined_with_the_reason(prepare: Prepar
 def test_joins_and_derived_values_are_right(spark: SparkSession, flights_folder: Path) -> None:
     raw = pd.read_csv(flights_folder / "flights.csv")
     weather = pd.read_csv(flights_folder / "weather.csv")
-    rows = flights(spark, flights_data(flights_folder)).rows.toPandas()
+    rows = flights(spark, flights_data(flights_folder), "").rows.toPandas()
     assert rows.distance.sum() == raw.distance.sum()
     merged = raw.merge(weather, on=["origin", "time_hour"], how="left")
     assert rows.temperature.isna().sum() == merged.temp.isna().sum()
@@ -120,13 +120,13 @@ def test_a_wrong_choice_is_refused(
     spark: SparkSession, flights_folder: Path, change: dict[str, object], message: str
 ) -> None:
     with pytest.raises(FranklinError, match=message):
-        flights(spark, flights_data(flights_folder).model_copy(update=change))
+        flights(spark, flights_data(flights_folder).model_copy(update=change), "")
 
 
 def test_a_missing_column_is_named(spark: SparkSession, copy: Path) -> None:
     edit(copy, "weather", lambda f: f.rename(columns={"temp": "temperature"}))
     with pytest.raises(FranklinError, match=r"weather\.csv: there is no column 'temp'; did you mean 'temperature'"):
-        flights(spark, flights_data(copy))
+        flights(spark, flights_data(copy), "")
 
 
 def test_a_missing_table_is_named(copy: Path) -> None:

@@ -5,10 +5,13 @@ from math import pi
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
+from conf.data import Data, Task
 from conf.errors import FranklinError
-from conf.schema import Data, Kind, Task
+from conf.kinds import CategoricalKind, Kind, NumericKind
+from spark_jobs.checks import broken, check_names, numbered, repeated
 from spark_jobs.dataset import (
-    DATE,
+    KEY,
+    OUTSIDE,
     QUARANTINED,
     ROW,
     SET_ASIDE,
@@ -18,11 +21,18 @@ from spark_jobs.dataset import (
     identity,
     kinds,
     observed,
+    placing,
+    read_as,
     require,
+    split_columns,
+    within,
 )
-from spark_jobs.holidays import holiday_distances
-from spark_jobs.locate import flights_files
-from spark_jobs.reading import UNREADABLE, read_csv
+from spark_jobs.sources.delimited import read_csv
+from spark_jobs.sources.holidays import holiday_distances
+from spark_jobs.sources.lines import UNFIT, UNREADABLE
+from spark_jobs.sources.locate import flights_files
+from spark_jobs.sources.reading import given, storage_of
+from spark_jobs.sources.storage import Storage
 
 LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
 LATE_MINUTES = 15
@@ -45,7 +55,7 @@ NEEDED = {
 }
 
 
-def flights(spark: SparkSession, data: Data) -> Dataset:
+def flights(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG001, it has no folders of days
     """Read, join, check and derive.
 
     Raises:
@@ -55,13 +65,18 @@ def flights(spark: SparkSession, data: Data) -> Dataset:
     require(data.label, LABELS, "data.label")
     if data.task not in (None, LABELS[data.label]):
         raise FranklinError(f"data.task={data.task} does not fit label '{data.label}'; use {LABELS[data.label]}")
-    files = flights_files(data.path)
-    tables = {name: _table(spark, name, file) for name, file in files.items()}
+    options = given(data.options)
+    storage = storage_of(spark, data, options)
+    files = flights_files(data.path, storage.find(data.path, deep=False) if data.path else None)
+    tables = {name: _table(spark, name, file, options, storage) for name, file in files.items()}
     features = {name: kind for name, (kind, _) in _features().items()}
     columns = kinds(data, features, features)
-    tables["flights"], read = observed(tables["flights"])
+    check_names(data.checks, NEEDED["flights"])
+    tables["flights"], read = observed(tables["flights"], data.checks)
     joined = join(tables, holiday_distances(spark))
-    return Dataset(derive(joined, columns, data.label), read, columns, data.label, LABELS[data.label], inferred={})
+    for name in [*split_columns(data.split), *([data.day] if data.day else [])]:
+        require(name, joined.columns, "data.split and data.day")
+    return Dataset(derive(joined, columns, data), read, columns, data.label, LABELS[data.label], inferred={})
 
 
 def join(tables: dict[str, DataFrame], holidays: DataFrame) -> DataFrame:
@@ -89,29 +104,31 @@ def with_traffic(rows: DataFrame) -> DataFrame:
     )
 
 
-def derive(joined: DataFrame, columns: dict[str, Kind], label: str) -> DataFrame:
+def derive(joined: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
     """Derive features and label from joined rows, and say of each row that is no example why."""
     late = as_number(F.col("arr_delay")) > LATE_MINUTES
-    outcome = late.cast("string") if label == "late" else as_number(F.col("air_time"))
+    outcome = late.cast("string") if data.label == "late" else as_number(F.col("air_time"))
     said = {name: _features()[name][1] for name in columns}
     raw = F.to_json(F.struct(*(F.col(name) for name in NEEDED["flights"])))
-    return joined.withColumn(QUARANTINED, first_reason(_checks())).select(
-        *(said[name].cast("double" if kind == "numeric" else "string").alias(name) for name, kind in columns.items()),
-        outcome.alias(label),
-        identity(F.col(name) for name in NEEDED["flights"]),
-        F.col("date").alias(DATE),
+    rows = numbered(joined.withColumn(KEY, identity(F.col(name) for name in NEEDED["flights"])), data.checks)
+    inside = within(rows, data)
+    rules = _checks() | broken(data.checks) | repeated(data.checks)
+    return rows.withColumn(QUARANTINED, F.coalesce(UNFIT, first_reason(rules))).select(
+        *(read_as(said[name], kind).alias(name) for name, kind in columns.items()),
+        outcome.alias(data.label),
+        KEY,
+        *placing(data.split, outcome),
         QUARANTINED,
-        F.when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted")).alias(
-            SET_ASIDE
-        ),
+        F.when(~inside, F.lit(OUTSIDE))
+        .when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted"))
+        .alias(SET_ASIDE),
         F.when(F.col(QUARANTINED).isNotNull(), F.coalesce(UNREADABLE, raw)).alias(ROW),
     )
 
 
 def _features() -> dict[str, tuple[Kind, Column]]:
     """Return kind and value of every feature; nothing here is known later than the scheduled departure."""
-    number: Kind = "numeric"
-    category: Kind = "categorical"
+    number, category = NumericKind(), CategoricalKind()
     departure, arrival = _minutes("sched_dep_time"), _minutes("sched_arr_time")
     day = 2 * pi * departure / LONGEST_MINUTES
     wind = F.radians(as_number(F.col("weather_wind_dir")))
@@ -161,7 +178,6 @@ def _checks() -> dict[str, Column]:
     distance, air_time = as_number(F.col("distance")), as_number(F.col("air_time"))
     vital = ("carrier", "flight", "origin", "dest", "time_hour")
     return {
-        "line does not fit the header": F.col(UNREADABLE).isNotNull(),
         "no carrier, flight number, origin, destination or hour": F.greatest(*(F.col(n).isNull() for n in vital)),
         "impossible date": F.col("date").isNull(),
         "impossible scheduled time": _minutes("sched_dep_time").isNull() | _minutes("sched_arr_time").isNull(),
@@ -191,8 +207,8 @@ def _lookup(table: DataFrame, name: str, keys: list[str]) -> DataFrame:
     )
 
 
-def _table(spark: SparkSession, name: str, file: str) -> DataFrame:
-    table = read_csv(spark, [file], null="NA")
+def _table(spark: SparkSession, name: str, file: str, options: dict[str, str], storage: Storage) -> DataFrame:
+    table = read_csv(spark, [file], {"nullValue": "NA"} | options, storage)
     for needed in NEEDED[name]:
         require(needed, table.columns, file)
-    return table.select(*NEEDED[name], UNREADABLE)
+    return table.select(*NEEDED[name], UNREADABLE, UNFIT)

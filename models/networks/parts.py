@@ -1,0 +1,71 @@
+"""What networks are made of."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from conf.columns import UNKNOWN
+from conf.manifest import Manifest
+
+
+def embedding_width(cardinality: int, widest: int) -> int:
+    """Width of a column's embedding: 1.6 * cardinality ** 0.56, fastai's rule for tables, at most `widest`."""
+    return max(1, min(widest, round(1.6 * math.pow(cardinality, 0.56))))
+
+
+class Embeddings(nn.Module):
+    """One embedding per categorical column, side by side: `(batch, m)` codes to `(batch, sum of widths)` float32.
+
+    All columns share one table, read in one gather, which is faster than a module per column. A column's values
+    start at `offsets`; of each row of the table, a column keeps as many numbers as its own width. What train never had
+    (UNKNOWN) is 0, the middle of where the others start, and stays there.
+    """
+
+    offsets: Tensor
+    kept: Tensor
+
+    def __init__(self, cardinalities: list[int], widest: int) -> None:
+        """Make the table for columns of these cardinalities (at least one)."""
+        super().__init__()
+        widths = [embedding_width(cardinality, widest) for cardinality in cardinalities]
+        width = max(widths)
+        self.columns = len(widths)
+        self.out_features = sum(widths)
+        self.table = nn.Embedding(sum(cardinalities), width)
+        nn.init.normal_(self.table.weight, std=0.1)
+        starts = [sum(cardinalities[:column]) for column in range(self.columns)]
+        with torch.no_grad():
+            self.table.weight[[start + UNKNOWN for start in starts]] = 0
+        kept = [column * width + i for column in range(self.columns) for i in range(widths[column])]
+        self.register_buffer("offsets", torch.tensor(starts), persistent=False)
+        self.register_buffer("kept", torch.tensor(kept), persistent=False)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Look up `(batch, m)` int64 codes."""
+        wide: Tensor = self.table(codes + self.offsets).flatten(1)
+        return wide if wide.shape[1] == self.out_features else wide.index_select(1, self.kept)
+
+
+class Block(nn.Sequential):
+    """Linear, normalisation, activation, dropout: `(batch, width_in)` to `(batch, width)`."""
+
+    def __init__(self, width_in: int, width: int, dropout: float) -> None:
+        """Make one block."""
+        super().__init__(nn.Linear(width_in, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
+
+
+def dense(width: int, hidden: Sequence[int], dropout: float) -> Iterator[Block]:
+    """Make one fully connected block after the other, from `(batch, width)` on."""
+    for wanted in hidden:
+        yield Block(width, wanted, dropout)
+        width = wanted
+
+
+def prior_logits(manifest: Manifest) -> Tensor:
+    """What the trivial predictor says, `(outputs,)`: where training starts, so it need not learn the prior first."""
+    if manifest.task == "regression":
+        return torch.zeros(1)
+    prior = torch.tensor(manifest.label.prior).clamp(min=1e-6)
+    return prior.log() if manifest.task == "multiclass" else (prior[1] / prior[0]).log().reshape(1)

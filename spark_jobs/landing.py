@@ -1,0 +1,91 @@
+"""Days that have been read once: each is kept as Parquet, and read again only when its files change.
+
+    DAYS/2013-01-31-0123456789ab    a day as it was read, every line of it; the name ends in its identity
+
+A day is written to a hidden name and renamed, so it is there whole or not at all.
+"""
+
+import hashlib
+import json
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+
+from conf.data import Data
+from conf.errors import FranklinError
+from spark_jobs.sources.days import by_day, wanted
+from spark_jobs.sources.far import plain_url
+from spark_jobs.sources.reading import Table, read_files
+from spark_jobs.writing import Draft, check_seen
+
+READING = ("format", "table", "options", "day")  # of the configuration, what decides how a file is read
+
+
+def landed(spark: SparkSession, data: Data, table: Table, folder: str) -> DataFrame:
+    """Land the days that are new or have changed, and return all that are wanted, with the day as a column.
+
+    Args:
+        spark: The session.
+        data: The dataset.
+        table: Its files, in folders of days.
+        folder: Where days are kept.
+
+    Raises:
+        FranklinError: Two days have other columns, or others types of them.
+
+    """
+    column = data.day or ""
+    days = by_day(table.files, column)
+    places = {day: f"{folder}/{day}-{_identity(days[day], table, data)}" for day in wanted(days, data.window)}
+    for day, place in places.items():
+        if not Path(place).exists():
+            _land(read_files(spark, table, days[day]).withColumn(column, F.lit(day)), place)
+    _check_alike(places)
+    return spark.read.parquet(*map(plain_url, places.values()))
+
+
+def _land(rows: DataFrame, place: str) -> None:
+    draft = Draft(place)
+    draft.clear()
+    rows.write.parquet(draft.url, compression="zstd")
+    check_seen(draft.url)
+    draft.system.mv(draft.hidden, draft.target, recursive=True)
+
+
+def _identity(files: list[str], table: Table, data: Data) -> str:
+    """Return twelve digits that change with a day's files, how they are read, and the code that reads them."""
+    room = Path(__file__).parent
+    code = [room / "landing.py", *sorted((room / "sources").glob("*.py"))]
+    facts = {
+        "files": [table.storage.identify(file).model_dump() for file in files],
+        "reading": data.model_dump(mode="json", include=set(READING)),
+        "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in code],
+        "pyspark": version("pyspark"),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check_alike(places: dict[date, str]) -> None:
+    schemas = {day: pq.read_schema(next(Path(place).glob("*.parquet"))) for day, place in places.items()}
+    (first, expected), *others = schemas.items()
+    for day, schema in others:
+        if difference := _difference(expected, schema):
+            raise FranklinError(
+                f"{day} has {difference} {first}; write one of them anew, or leave it out by data.window"
+            )
+
+
+def _difference(expected: pa.Schema, schema: pa.Schema) -> str | None:
+    for name in sorted({*expected.names, *schema.names}):
+        if name not in schema.names:
+            return f"no column '{name}', unlike"
+        if name not in expected.names:
+            return f"a column '{name}', unlike"
+        if (kind := schema.field(name).type) != (other := expected.field(name).type):
+            return f"'{name}' as {kind}, not as {other} like"
+    return None

@@ -1,0 +1,27 @@
+"""Every YAML and every command of docs/data.md is one that the settings take."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from conf.compose import compose
+
+TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+TABLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [line.split("#")[0] for line in TEXT.splitlines() if line.startswith("franklin run ")]
+INLINE = re.findall(r"`franklin run (digits[^`]*)`", TEXT)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_composes(table: str, tmp_path: Path) -> None:
+    (tmp_path / "visits.yaml").write_text(table)
+    assert compose(str(tmp_path / "visits.yaml")).data.label == "ill"
+
+
+@pytest.mark.parametrize("command", COMMANDS + [f"franklin run {words}" for words in INLINE])
+def test_a_command_composes(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop")
+    _, _, experiment, *overrides = shlex.split(command)
+    compose(experiment, overrides)

@@ -1,0 +1,113 @@
+"""Rules: bad rows are quarantined with their reasons, a bad dataset stops the job before it writes."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from conf.checks import Rule
+from conf.errors import FranklinError
+from tests.spark_jobs.conftest import Prepare, table_data
+
+pytestmark = pytest.mark.spark
+ROWS = 200
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {
+            "visit": [f"v{i}" for i in range(ROWS)],
+            "age": draw.integers(0, 100, ROWS).astype(str),
+            "land": draw.choice(["DE", "FR"], ROWS),
+            "day": [f"2020-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(ROWS)],
+            "ill": draw.choice(["no", "yes"], ROWS),
+        }
+    )
+    frame.loc[0:3, "age"] = ["-1", "130", "12.5", "many"]
+    frame.loc[4, "age"] = None
+    frame.loc[5:6, "land"] = ["XX", None]
+    frame.loc[7:8, "day"] = ["2019-12-31", "soon"]
+    frame.loc[9, "visit"] = "V9"
+    frame.loc[10:12, "visit"] = ["v13", None, None]
+    frame.to_csv(tmp_path / "visits.csv", index=False)
+    return tmp_path / "visits.csv"
+
+
+RULES = {
+    "columns": {
+        "age": {"type": "integer", "least": 0, "most": 120, "not_null": True},
+        "land": {"allowed": ["DE", "FR"]},
+        "day": {"least": "2020-01-01"},
+        "visit": {"matches": "v[0-9]+"},
+    },
+    "unique": [["visit"]],
+}
+
+
+def test_bad_rows_are_quarantined_with_their_reasons(prepare: Prepare, visits: Path) -> None:
+    kinds = {"visit": "categorical", "day": "time", "age": "numeric"}
+    manifest, folder = prepare(table_data(visits, label="ill", columns=kinds, checks=RULES))
+    assert manifest.quarantined == {
+        "'age' is above 120.0": 1,
+        "'age' is below 0.0": 1,
+        "'age' is missing": 1,
+        "'age' is no integer": 1,
+        "'age' is no number": 1,
+        "'day' is below 2020-01-01": 1,
+        "'day' is no date": 1,
+        "'land' is none of the allowed values": 1,
+        "'visit' does not match v[0-9]+": 1,
+        "'visit' is there more than once": 1,
+    }
+    quarantined = pq.read_table(folder / "quarantine").to_pandas().set_index("reason")
+    assert '"age":"130"' in quarantined.loc["'age' is above 120.0", "row"]
+    assert manifest.rows_in == ROWS == sum(split.rows for split in manifest.splits.values()) + 10
+
+
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ({**RULES, "quarantine_most": 0.01}, "10 of 200 rows break a rule .* data.checks.quarantine_most=0.01 allows"),
+        (
+            {"freshness": {"column": "day", "days": 30}},
+            "the newest 'day' is 2020-12-28, before .*data.checks.freshness",
+        ),
+        (
+            {"columns": {"agee": {"not_null": True}}},
+            "data.checks.columns: there is no column 'agee'; did you mean 'age'",
+        ),
+        ({"unique": [["land", "dya"]]}, "data.checks.unique: there is no column 'dya'"),
+    ],
+)
+def test_a_bad_dataset_stops_the_job(prepare: Prepare, visits: Path, checks: dict[str, Any], message: str) -> None:
+    with pytest.raises(FranklinError, match=message):
+        prepare(table_data(visits, label="ill", checks=checks))
+    assert not (visits.parent / "made").exists()
+
+
+def test_fresh_rows_and_as_many_as_last_time_pass(prepare: Prepare, visits: Path) -> None:
+    frame = pd.read_csv(visits)
+    frame.loc[20, "day"] = str(datetime.now(UTC).date() - timedelta(days=29))
+    frame.to_csv(visits, index=False)
+    checks = {"freshness": {"column": "day", "days": 30}, "rows_change": 0.1}
+    prepare(table_data(visits, label="ill", checks=checks), name="mine-1")
+    frame[:181].to_csv(visits, index=False)
+    prepare(table_data(visits, label="ill", checks=checks), name="mine-2")
+    frame[:120].to_csv(visits, index=False)
+    with pytest.raises(
+        FranklinError, match=r"120 rows, and 181 last time: more than data.checks.rows_change=0.1 allows"
+    ):
+        prepare(table_data(visits, label="ill", checks=checks), name="mine-3")
+
+
+@pytest.mark.parametrize("rule", [{"least": 2, "most": 1}, {"least": 1, "most": "2020-01-01"}, {"matches": "("}])
+def test_a_rule_that_nothing_can_keep_is_refused(rule: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Rule.model_validate(rule)

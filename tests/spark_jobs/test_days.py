@@ -1,0 +1,110 @@
+"""Days: each is read once, a changed one again, a window takes some, and drift between them is named."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conf.errors import FranklinError
+from conf.manifest import SPLITS
+from spark_jobs.sources.days import by_day, wanted
+from tests.spark_jobs.conftest import Prepare, flights_data, table_data
+
+DAYS = [f"2020-01-{day:02d}" for day in range(1, 5)]
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    for place, day in enumerate(DAYS):
+        write(tmp_path / "visits", day, seed=place)
+    return tmp_path / "visits"
+
+
+def write(folder: Path, day: str, seed: int, rows: int = 60) -> None:
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame({"age": draw.integers(0, 90, rows), "land": draw.choice(["DE", "FR"], rows)})
+    frame["ill"] = np.where(frame["age"] + draw.normal(0, 9, rows) > 45, "yes", "no")
+    (folder / f"day={day}").mkdir(parents=True, exist_ok=True)
+    frame.to_csv(folder / f"day={day}" / "visits.csv", index=False)
+
+
+@pytest.mark.spark
+def test_only_new_and_changed_days_are_read(prepare: Prepare, visits: Path, tmp_path: Path) -> None:
+    data = table_data(visits, label="ill", day="day")
+    first, _ = prepare(data)
+    assert first.rows_in == 240
+    assert first.inferred["day"] == "left out: it says the day"
+    kept = {place: place.stat().st_mtime_ns for place in (tmp_path / "days").iterdir()}
+    assert sorted(place.name[:10] for place in kept) == DAYS
+    write(visits, DAYS[1], seed=9, rows=70)
+    write(visits, "2020-01-05", seed=10)
+    second, _ = prepare(data, name="second")
+    assert second.rows_in == 310
+    new = [place for place in (tmp_path / "days").iterdir() if place not in kept]
+    assert sorted(place.name[:10] for place in new) == [DAYS[1], "2020-01-05"]
+    assert {place: place.stat().st_mtime_ns for place in kept} == kept
+
+
+@pytest.mark.spark
+def test_a_window_takes_its_days(prepare: Prepare, visits: Path, tmp_path: Path) -> None:
+    split = {"by": "date", "column": "day", "validation_from": DAYS[2], "test_from": DAYS[3]}
+    manifest, _ = prepare(table_data(visits, label="ill", day="day", window="3d", split=split))
+    assert [manifest.splits[name].rows for name in SPLITS] == [60, 60, 60]
+    assert len(manifest.inputs) == 3
+    assert len(list((tmp_path / "days").iterdir())) == 3
+
+
+@pytest.mark.spark
+def test_rows_of_a_plain_file_outside_the_window_are_set_aside(prepare: Prepare, flights_folder: Path) -> None:
+    manifest, _ = prepare(flights_data(flights_folder, day="date", window="2013-06-01..2013-12-31"))
+    months = pd.read_csv(flights_folder / "flights.csv")["month"]
+    assert manifest.set_aside["outside data.window"] == (months < 6).sum()
+    assert manifest.rows_in == len(months)
+
+
+def _other_column(folder: Path) -> None:
+    file = folder / f"day={DAYS[2]}" / "visits.csv"
+    file.write_text(file.read_text().replace("land", "country", 1))
+
+
+def _astray(folder: Path) -> None:
+    (folder / "more.csv").write_text("age,land,ill\n1,DE,no\n")
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("damage", "window", "message"),
+    [
+        (_other_column, None, f"{DAYS[2]} has a column 'country', unlike {DAYS[0]}; write one of them anew"),
+        (_astray, None, r"more\.csv is in no folder day=YYYY-MM-DD, as others are"),
+        (lambda _: None, "2021-01-01..2021-02-01", f"holds no day; there are {DAYS[0]} to {DAYS[3]}"),
+    ],
+)
+def test_days_that_do_not_fit_are_named(
+    prepare: Prepare, visits: Path, damage: Callable[[Path], None], window: str | None, message: str
+) -> None:
+    damage(visits)
+    with pytest.raises(FranklinError, match=message):
+        prepare(table_data(visits, label="ill", day="day", window=window))
+
+
+def test_types_that_drift_are_named(tmp_path: Path) -> None:
+    from spark_jobs.landing import _check_alike  # pyspark
+
+    places = {date.fromisoformat(day): str(tmp_path / day) for day in DAYS[:2]}
+    for place, values in zip(places.values(), ([1, 2], [1.0, 2.0]), strict=True):
+        Path(place).mkdir()
+        pq.write_table(pa.table({"age": values}), f"{place}/part.parquet")
+    with pytest.raises(FranklinError, match="2020-01-02 has 'age' as double, not as int64 like 2020-01-01"):
+        _check_alike(places)
+
+
+def test_a_folder_that_is_no_day_is_named() -> None:
+    with pytest.raises(FranklinError, match="'yesterday' is no date"):
+        by_day(["/x/day=yesterday/a.csv"], "day")
+    assert wanted([date(2020, 1, 1), date(2020, 3, 1)], "60d") == [date(2020, 3, 1)]
