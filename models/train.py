@@ -105,6 +105,7 @@ def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int
         seed=request.seed,
         rank=rank,
         world_size=request.world_size,
+        device=torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None,
     )
 
 

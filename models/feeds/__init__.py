@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import fsspec
+import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from conf import schema
@@ -15,9 +16,19 @@ from models.feeds.transformed import Transformed, find
 
 
 def open_feed(
-    settings: schema.Feed, folder: str, manifest: Manifest, split: SplitName, *, seed: int, rank: int, world_size: int
+    settings: schema.Feed,
+    folder: str,
+    manifest: Manifest,
+    split: SplitName,
+    *,
+    seed: int,
+    rank: int,
+    world_size: int,
+    device: torch.device | None = None,
 ) -> Feed | Transformed:
     """Open one rank's feed of a split, as it is configured; only train rows are shuffled and transformed.
+
+    Batches go to the GPU `device`, if there is one; transformed ones as far as pinned memory.
 
     Raises:
         FranklinError: the split has fewer rows than there are ranks, or there is no such transform.
@@ -27,6 +38,7 @@ def open_feed(
     source: Source = stored
     if settings.layout == "mapped":
         source = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
+    transform = find(settings.transform) if settings.transform and split == "train" else None
     feed = Feed(
         source,
         batch_size=settings.batch_size // world_size,
@@ -34,10 +46,9 @@ def open_feed(
         seed=seed,
         rank=rank,
         world_size=world_size,
+        device=None if transform else device,
     )
-    if settings.transform and split == "train":
-        return Transformed(feed, find(settings.transform), settings.workers)
-    return feed
+    return Transformed(feed, transform, settings.workers, pinned=device is not None) if transform else feed
 
 
 def _stored(settings: schema.Feed) -> type[Stored]:

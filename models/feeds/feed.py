@@ -57,7 +57,15 @@ class Feed:
     """
 
     def __init__(
-        self, source: Source, *, batch_size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        source: Source,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         """Plan the feed; nothing is read yet.
 
@@ -68,6 +76,7 @@ class Feed:
             seed: of the order.
             rank: this rank.
             world_size: number of ranks.
+            device: GPU that batches go to; None: they stay in memory.
 
         Raises:
             FranklinError: the split has fewer rows than there are ranks.
@@ -75,7 +84,7 @@ class Feed:
         """
         self.waited = 0.0
         self._source, self._shuffle, self._seed, self._rank = source, shuffle, seed, rank
-        self._rows = source.units.rows
+        self._rows, self._device = source.units.rows, device
         if self._rows < world_size:
             raise FranklinError(
                 f"{source.name} has {self._rows} rows, too few for {world_size} ranks; "
@@ -123,7 +132,11 @@ class Feed:
             for number, (low, high) in enumerate(pairwise(cuts)):
                 words = taker.take(high - low, wanted=number % every == skip)
                 if number % every == skip:
-                    yield record.batch(words)
+                    yield record.batch(self._placed(words))
+
+    def _placed(self, words: Tensor) -> Tensor:
+        """Rows where batches go: to a GPU in one copy, out of pinned memory, while it is at work on the last ones."""
+        return words if self._device is None else words.pin_memory().to(self._device, non_blocking=True)
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of `epoch`, or stay where we are if that is in it."""

@@ -20,9 +20,17 @@ class Transformed:
     feed's. From the mapped layout a worker reads its own batches only; of the stored one, each worker decodes all.
     """
 
-    def __init__(self, feed: Feed, transform: Transform, workers: int) -> None:
-        """Change the batches of `feed`; the function is pickled if there are workers."""
-        self._feed, self._transform, self._workers = feed, transform, workers
+    def __init__(self, feed: Feed, transform: Transform, workers: int, *, pinned: bool = False) -> None:
+        """Change the batches of `feed`; the function is pickled if there are workers.
+
+        Args:
+            feed: the batches, in memory.
+            transform: what is done to each.
+            workers: processes that do it; 0: this one.
+            pinned: whether batches are to lie in pinned memory, from where they go to a GPU while it works.
+
+        """
+        self._feed, self._transform, self._workers, self._pinned = feed, transform, workers, pinned
         self.set_epoch, self.state_dict, self.load_state_dict = feed.set_epoch, feed.state_dict, feed.load_state_dict
 
     @property
@@ -37,7 +45,8 @@ class Transformed:
     def __iter__(self) -> Iterator[Batch]:
         """Give the changed batches of the current epoch that were not given yet."""
         dataset = _Share(self._feed, self._transform)
-        return self._feed.counted(iter(DataLoader(dataset, batch_size=None, num_workers=self._workers)))
+        loader = DataLoader(dataset, batch_size=None, num_workers=self._workers, pin_memory=self._pinned)
+        return self._feed.counted(iter(loader))
 
 
 class _Share(IterableDataset[Batch]):

@@ -339,6 +339,22 @@ def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, worke
     assert resumed.state_dict() == plain.state_dict()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("transform", [None, f"{__name__}:negated"])
+def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, transform: str | None) -> None:
+    manifest, gpu = numbered(tmp_path, [[50, 21], [33]]), torch.device("cuda", 0)
+    wanted = schema.Feed(name="arrow", batch_size=10, layout="mapped", memory="1m", cache=None, transform=transform)
+    here, there = (
+        open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1, device=device)
+        for device in (None, gpu)
+    )
+    for ours, theirs in zip(here, there, strict=True):
+        tensors = (*theirs.inputs, theirs.label)
+        assert all(each.is_pinned() if transform else each.device == gpu for each in tensors)
+        assert all(torch.equal(a, b.cpu()) for a, b in zip((*ours.inputs, ours.label), tensors, strict=True))
+
+
 def test_a_transform_that_is_not_there_is_named() -> None:
     with pytest.raises(FranklinError, match=r"feed.transform=math:nothing: module 'math' has no attribute 'nothing'"):
         find("math:nothing")
