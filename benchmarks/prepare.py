@@ -1,9 +1,11 @@
-"""What preparing flights costs: franklin's job, the same by hand in Spark, Polars and DuckDB, in one run.
+"""What preparing flights costs: franklin's job, the same by hand in Spark, and less of it in Spark, Polars and DuckDB.
 
-    python -m benchmarks.prepare [--times 1 10 100] [--repetitions 3] [--memory 4g] [--peers PYTHON]
+    python -m benchmarks.prepare [--times 1 10 100] [--repetitions 3] [--memory 4g] [--peers PYTHON] [--ways WAY ...]
 
-Each way is a process of its own, from CSV files to Parquet, start included. `--peers` is the interpreter of an
-environment that has polars and duckdb. A way that fails, for lack of memory or another reason, is left out after it.
+Each way is a process of its own, from CSV files to Parquet, start included. By hand in Spark does all that the job
+does; the last three neither look for bad rows, nor profile, nor put rows into an order of their own. `--peers` is the
+interpreter of an environment that has polars and duckdb. A way that fails, for lack of memory or another reason, is
+left out after it.
 """
 
 import argparse
@@ -31,7 +33,6 @@ from conf.exchange import PrepareRequest
 from spark_jobs.fingerprint import fingerprint
 
 HERE = Path(__file__).parent
-BASE = "spark by hand"
 Command = Callable[[Path, Path], list[str]]
 
 
@@ -76,13 +77,17 @@ def ways(memory: str, peers: str | None) -> dict[str, Command]:
     def by_hand(source: Path, out: Path) -> list[str]:
         return [sys.executable, "-m", "benchmarks.prepare_spark", str(source), str(out), memory]
 
+    def bare(source: Path, out: Path) -> list[str]:
+        return [*by_hand(source, out), "--bare"]
+
     def polars(source: Path, out: Path) -> list[str]:
         return [peers or "", str(HERE / "prepare_polars.py"), str(source), str(out)]
 
     def duckdb(source: Path, out: Path) -> list[str]:
         return [peers or "", str(HERE / "prepare_duckdb.py"), str(source), str(out), f"{memory}b"]
 
-    return {BASE: by_hand, "franklin": franklin(memory)} | ({"polars": polars, "duckdb": duckdb} if peers else {})
+    here: dict[str, Command] = {"spark by hand": by_hand, "franklin": franklin(memory), "spark, bare": bare}
+    return here | ({"polars": polars, "duckdb": duckdb} if peers else {})
 
 
 def measure(command: list[str]) -> dict[str, float] | None:
@@ -112,12 +117,12 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def show(times: int, rows: int, found: dict[str, list[dict[str, float]]]) -> None:
+def show(times: int, rows: int, found: dict[str, list[dict[str, float]]], first: str) -> None:
     """Print the table of one size, and its JSON line."""
     table = Table(title=f"prepare, {times} times flights ({rows:,} rows): {machine()}, {datetime.now(UTC):%Y-%m-%d}")
-    for heading in ("way", "seconds", "median s", f"against {BASE}", "microseconds a row", "peak MiB"):
+    for heading in ("way", "seconds", "median s", f"against {first}", "microseconds a row", "peak MiB"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
-    base = median(run["seconds"] for run in found[BASE])
+    base = median(run["seconds"] for run in found[first])
     for way, runs in found.items():
         seconds = [run["seconds"] for run in runs]
         middle, peak = median(seconds), max(run["peak_bytes"] for run in runs) / 2**20
@@ -135,8 +140,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--memory", default="4g", help="heap of Spark, limit of DuckDB")
     parser.add_argument("--peers", help="Python with polars and duckdb")
+    parser.add_argument("--ways", nargs="+", help="those alone, such as franklin polars; the first is the base")
     options = parser.parse_args()
-    left = ways(options.memory, options.peers)
+    known = ways(options.memory, options.peers)
+    left = {way: known[way] for way in options.ways or known}
+    base = next(iter(left))
     with tempfile.TemporaryDirectory(prefix="prepare-") as temporary:
         for times in options.times:
             source = inputs(Path(temporary), times)
@@ -153,7 +161,7 @@ def main() -> None:
                     left.pop(way, None)
                     continue
                 found.setdefault(way, []).append(one)
-            show(times, rows, found)
+            show(times, rows, found, base)
             shutil.rmtree(source)
 
 

@@ -3,11 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from conf.strict import Positive, Strict, Text
 
-Memory = Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")]
+LEAST_MEMORY_MIB = 512  # Spark starts with no less
+
+
+def _is_enough(memory: str) -> str:
+    if int(memory[:-1]) * {"m": 1, "g": 1024}[memory[-1]] < LEAST_MEMORY_MIB:
+        raise ValueError(f"Spark does not start with less than {LEAST_MEMORY_MIB}m")
+    return memory
+
+
+Memory = Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$"), AfterValidator(_is_enough)]
 
 
 def _said(way: str, *starts: str) -> BeforeValidator:

@@ -25,7 +25,7 @@ from spark_jobs.sources.flights import flights
 from spark_jobs.sources.table import table
 from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign
 from spark_jobs.tally import Tally, count, fit_label
-from spark_jobs.writing import Draft, data_files, drafting, write_split
+from spark_jobs.writing import SMALL, Draft, data_files, drafting, write_split
 
 SOURCES = {"flights": flights, "digits": digits, "table": table}
 EXAMPLES = 5
@@ -123,10 +123,10 @@ def write(rows: DataFrame, tally: Tally, encoding: Encoding, draft: Draft) -> No
     row_bytes = WORD_BYTES * sum(each.size for each in encoding.columns if isinstance(each, TensorColumn))
     for split in SPLITS:
         part = encoded.where(column(FATE) == split)
-        write_split(part, names, tally.rows(split), f"{draft.url}/{split}", row_bytes)
+        write_split(part, names, tally.rows(split), f"{draft.url}/{split}", row_bytes=row_bytes)
     raw = [*(each.name for each in encoding.columns), label.name]
     test = in_splits(rows, label).where(column(FATE) == "test")
-    write_split(test, raw, tally.rows("test"), f"{draft.url}/holdout", row_bytes)
+    write_split(test, raw, tally.rows("test"), f"{draft.url}/holdout", row_bytes=row_bytes, codec=SMALL)
     if tally.quarantined:
         bad = rows.where(column(FATE) == QUARANTINE).select(column(REASON).alias("reason"), column(ROW).alias("row"))
         bad.coalesce(1).write.parquet(f"{draft.url}/quarantine")

@@ -43,6 +43,10 @@ HADOOP = {
 }
 
 
+# What Spark makes of many columns is one huge method, which Java would interpret for ever.
+COMPILED = "-XX:-DontCompileHugeMethods"
+
+
 @contextmanager
 def session(spark: AnySpark, shared: str | None = None) -> Iterator[SparkSession]:
     """Open a Spark session that reports its tasks and leaves nothing behind.
@@ -84,7 +88,8 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
         "spark.app.name": "franklin",
         "spark.api.mode": "classic",
         "spark.driver.memory": spark.memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()} -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()} -XX:+UseParallelGC {COMPILED}",
+        "spark.executor.extraJavaOptions": COMPILED,
         "spark.jars": ",".join(existing(spark.jars)),
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

@@ -36,9 +36,11 @@ def open_feed(
     """
     stored = _stored(settings)(folder, manifest, split, settings.memory_bytes)
     source: Source = stored
-    if settings.layout == "mapped":
-        source = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
     transform = find(settings.transform) if settings.transform and split == "train" else None
+    if settings.layout == "mapped":
+        source = mapped = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
+        if not (transform and settings.workers):  # which are forked, and not from under a thread
+            mapped.begin()
     feed = Feed(
         source,
         batch_size=settings.batch_size // world_size,

@@ -13,10 +13,12 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -44,6 +46,7 @@ class Mapped:
         self._rows, self._row_bytes = stored.units.rows, stored.record.width * WORD_BYTES
         self.units = Even(self._rows, CHUNK_ROWS)
         self._parts = min(len(stored.groups), MOST_PARTS)
+        self._making: Thread | None = None
 
     @property
     def window_rows(self) -> int:
@@ -57,6 +60,8 @@ class Mapped:
             FranklinError: the disk has no room for the file.
 
         """
+        if self._making:
+            self._making.join()
         self.make()
         pages, words = self._open()
         used = 0
@@ -69,6 +74,16 @@ class Mapped:
                 yield Rows(words, order.rows(visit.start, visit.stop)[visit.permutation()[visit.low : visit.high]])
             else:
                 yield Rows(words[visit.start + visit.low : visit.start + visit.high])
+
+    def begin(self) -> None:
+        """Begin to make the file, while whoever will read it is still busy; what goes wrong is for `load` to say."""
+
+        def work() -> None:
+            with suppress(FranklinError, OSError, pa.ArrowException):
+                self.make()
+
+        self._making = Thread(target=work, name="feed", daemon=True)
+        self._making.start()
 
     def make(self) -> None:
         """Write the parts that nobody has written yet, and return when all are there."""

@@ -36,7 +36,7 @@ class Looks:
 
 
 def look(rows: DataFrame, features: dict[str, Kind], data: Data, label: Label, tally: Tally) -> Looks:
-    """Profile features and label, in one pass over the numbers and one over the words.
+    """Profile features and label, in passes over rows that are kept: the data itself is read once.
 
     Args:
         rows: The rows of the three splits, raw.
@@ -97,7 +97,7 @@ def _word_profile(found: Counted, rows: dict[SplitName, int]) -> WordProfile:
 
 
 def _number_profile(found: dict[SplitName, Found], kind: Kind, rows: dict[SplitName, int]) -> ColumnProfile:
-    missing = {split: rows[split] - one.there for split, one in found.items()}
+    missing = {split: rows[split] - one.moments.there for split, one in found.items()}
     if isinstance(kind, TensorKind):
         return TensorProfile(splits={split: Tensors(missing=missing[split]) for split in SPLITS})
     between, each = edges(found["train"].sample)
@@ -107,14 +107,14 @@ def _number_profile(found: dict[SplitName, Found], kind: Kind, rows: dict[SplitN
 
 
 def _numbers(found: Found, rows: int, between: Floats) -> Numbers:
-    exact = found.sampled == rows
+    moments = found.moments
     return Numbers(
-        missing=rows - found.there,
-        distinct=len(np.unique(found.sample)) if exact else min(found.distinct, found.there),
-        low=found.low,
-        high=found.high,
-        mean=found.mean,
-        deviation=found.deviation,
+        missing=rows - moments.there,
+        distinct=found.distinct,
+        low=moments.low,
+        high=moments.high,
+        mean=moments.mean,
+        deviation=moments.deviation,
         quantiles=np.quantile(found.sample, QUANTILES).tolist() if len(found.sample) else [],
         histogram=counted(found.sample, between),
     )

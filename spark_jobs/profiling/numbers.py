@@ -1,16 +1,15 @@
-"""Numbers, times and tensors of all columns and splits, in one pass.
+"""Numbers, times and tensors of all columns and splits.
 
-All columns are stacked into one, and aggregated by split and place: Spark's planner and code generator drown in
-hundreds of aggregates, one for each column.
+Moments are of all columns stacked into one, and aggregated by split and place: Spark's planner and code generator
+drown in hundreds of aggregates, one for each column. Sketches and samples are on their own, since either would keep
+Spark from compiling the moments: so the three together take half as long as all in one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from pyspark.sql import Column as Values
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.kinds import Kind, TensorKind, TimeKind
@@ -23,21 +22,28 @@ from spark_jobs.tally import Tally
 
 SAMPLED_VALUES = 2_000_000  # of all columns and splits together, at most about
 REGISTERS = 12  # of the sketch that counts distinct values, as a power of two: a standard error of 1.6 %
-MANY_GROUPS = "spark.sql.objectHashAggregate.sortBased.fallbackThreshold"
+Place = tuple[SplitName, int]  # a split, and a column's number
 
 
 @dataclass(frozen=True)
-class Found:
-    """A column in one split: rows sampled, values that are there, what they are, and `(values,)` sampled, sorted."""
+class Moments:
+    """Values that are there, and what they are."""
 
-    sampled: int
     there: int
-    distinct: int
     low: float | None
     high: float | None
     mean: float | None
     deviation: float | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column in one split: its moments, rows sampled, `(values,)` of them sorted, and distinct values of all rows."""
+
+    moments: Moments
+    sampled: int
     sample: Floats
+    distinct: int
 
 
 def count_numbers(rows: DataFrame, kinds: dict[str, Kind], tally: Tally) -> dict[tuple[SplitName, str], Found]:
@@ -51,44 +57,19 @@ def count_numbers(rows: DataFrame, kinds: dict[str, Kind], tally: Tally) -> dict
     """
     if not kinds:
         return {}
-    x, place = F.col("x"), F.pmod(F.xxhash64(KEY, F.lit("profile")), F.lit(PARTS_PER_MILLION))
-    parts = {split: _share(tally, split, len(kinds)) * PARTS_PER_MILLION for split in SPLITS}
-    wanted = place < F.element_at(F.create_map(*(F.lit(each) for pair in parts.items() for each in pair)), column(FATE))
-    grouped = (
-        rows.select(
-            FATE,
-            wanted.alias("wanted"),
-            F.posexplode(F.array(*(_number(name, kind) for name, kind in kinds.items()))).alias("place", "x"),
-        )
-        .groupBy(FATE, "place")
-        .agg(
-            F.count_if("wanted").alias("sampled"),
-            F.count(x).alias("there"),
-            # Hashed first: the sketch takes no doubles.
-            F.hll_sketch_estimate(F.hll_sketch_agg(F.when(x.isNotNull(), F.xxhash64(x)), REGISTERS)).alias("distinct"),
-            F.min(x).alias("low"),
-            F.max(x).alias("high"),
-            F.avg(x).alias("mean"),
-            F.stddev_pop(x).alias("deviation"),
-            F.collect_list(F.when(F.col("wanted"), x)).alias("sample"),
-        )
-    )
-    with _many_groups(rows.sparkSession, len(kinds) * len(SPLITS)):
-        table = grouped.toArrow()
-    names, samples = list(kinds), table["sample"].combine_chunks()
+    values = [_number(name, kind).alias(f"x{i}") for i, (name, kind) in enumerate(kinds.items())]
+    moments = _moments(rows, values)
+    shares = {split: min(1.0, SAMPLED_VALUES / len(kinds) / len(SPLITS) / tally.rows(split)) for split in SPLITS}
+    samples = _samples(rows, values, shares)
+    distinct = _sketched(rows, values) if min(shares.values()) < 1 else {}
     found = {}
-    for i, row in enumerate(table.drop_columns(["sample"]).to_pylist()):
-        name = names[row["place"]]
-        sample = np.sort(samples[i].values.to_numpy(zero_copy_only=False))
-        mean, deviation = (None if row[key] is None else rounded(row[key]) for key in ("mean", "deviation"))
-        counts = row["sampled"], row["there"], row["distinct"]
-        found[row[FATE], name] = Found(*counts, row["low"], row["high"], mean, deviation, sample)
+    for split in SPLITS:
+        for i, name in enumerate(kinds):
+            sample = np.sort(samples[split][i][~np.isnan(samples[split][i])])
+            count = len(np.unique(sample)) if shares[split] == 1 else distinct[split, i]
+            there = moments[split, i].there
+            found[split, name] = Found(moments[split, i], len(samples[split][i]), sample, min(count, there))
     return found
-
-
-def _share(tally: Tally, split: SplitName, columns: int) -> float:
-    """Return the share of a split's rows that are sampled, by their keys: 1 if all of them are."""
-    return min(1.0, SAMPLED_VALUES / columns / len(SPLITS) / tally.rows(split))
 
 
 def _number(name: str, kind: Kind) -> Values:
@@ -97,12 +78,40 @@ def _number(name: str, kind: Kind) -> Values:
     return seconds(column(name)) if isinstance(kind, TimeKind) else column(name)
 
 
-@contextmanager
-def _many_groups(spark: SparkSession, groups: int) -> Iterator[None]:
-    """Have so many groups aggregated in memory, a few KB for each; from 128 on Spark would sort all values."""
-    before = str(spark.conf.get(MANY_GROUPS))
-    spark.conf.set(MANY_GROUPS, str(groups + 1))
-    try:
-        yield
-    finally:
-        spark.conf.set(MANY_GROUPS, before)
+def _moments(rows: DataFrame, values: list[Values]) -> dict[Place, Moments]:
+    x = F.col("x")
+    table = (
+        rows.select(FATE, F.posexplode(F.array(*values)).alias("place", "x"))
+        .groupBy(FATE, "place")
+        .agg(F.count(x), F.min(x), F.max(x), F.avg(x), F.stddev_pop(x))
+        .toArrow()
+    )
+    found: dict[Place, Moments] = {}
+    for split, place, there, low, high, *others in zip(*(each.to_pylist() for each in table.columns), strict=True):
+        mean, deviation = (None if each is None else rounded(each) for each in others)
+        found[split, place] = Moments(there, low, high, mean, deviation)
+    return found
+
+
+def _samples(rows: DataFrame, values: list[Values], shares: dict[SplitName, float]) -> dict[SplitName, list[Floats]]:
+    """Return the values of so large a share of each split's rows, chosen by their keys; nan where there is none."""
+    place = F.pmod(F.xxhash64(KEY, F.lit("profile")), F.lit(PARTS_PER_MILLION))
+    parts = {split: share * PARTS_PER_MILLION for split, share in shares.items()}
+    wanted = place < F.element_at(F.create_map(*(F.lit(each) for pair in parts.items() for each in pair)), column(FATE))
+    table = rows.where(wanted).select(column(FATE).alias("split"), *values).toArrow()
+    splits = table["split"].to_numpy(zero_copy_only=False)
+    columns = [table[f"x{i}"].to_numpy().astype(np.float64, copy=False) for i in range(len(values))]
+    return {split: [each[splits == split] for each in columns] for split in SPLITS}
+
+
+def _sketched(rows: DataFrame, values: list[Values]) -> dict[Place, int]:
+    """Estimate how many different values there are."""
+    named = rows.select(FATE, *values)
+    # Hashed first: the sketch takes no doubles.
+    hashed = [F.when(F.col(f"x{i}").isNotNull(), F.xxhash64(f"x{i}")) for i in range(len(values))]
+    estimates = [F.hll_sketch_estimate(F.hll_sketch_agg(each, REGISTERS)) for each in hashed]
+    return {
+        (split, i): estimate
+        for split, *counts in named.groupBy(FATE).agg(*estimates).collect()
+        for i, estimate in enumerate(counts)
+    }

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,7 @@ from models.feeds.transformed import Transformed, find
 from tests.feature_sets import write_feature_set
 
 Case = dict[str, Any]
+WANTED: Case = {"name": "arrow", "batch_size": 10, "layout": "mapped", "memory": "1m", "cache": None}
 LAYOUTS = ("stored", "mapped", "petastorm")
 
 
@@ -259,6 +261,25 @@ def make_and_die(folder: Path, manifest: Manifest, after: int) -> None:
     Mapped(stored, folder / ".rows", "train", 2**20).make()
 
 
+def test_the_file_is_made_while_others_are_busy(tmp_path: Path) -> None:
+    manifest, wanted = numbered(tmp_path, [[40, 20], [30]]), schema.Feed(**WANTED)
+    mapped = cache_folder(wanted, str(tmp_path), manifest) / "train.parts"
+    feed = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
+    deadline = time.monotonic() + 60
+    while not (mapped.exists() and mapped.read_bytes() == b"\1" * 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert sorted(row for batch in feed for row in rows_of(batch)) == list(range(90))
+
+
+def test_what_goes_wrong_before_it_is_needed_is_said_when_it_is(tmp_path: Path) -> None:
+    manifest, wanted = numbered(tmp_path, [[40]]), schema.Feed(**WANTED)
+    (tmp_path / "train" / "0.parquet").write_bytes(b"no Parquet")
+    feed = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
+    with pytest.raises(pa.ArrowInvalid):
+        next(iter(feed))
+
+
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_what_a_killed_process_began_is_ended_by_the_next(tmp_path: Path, after: int) -> None:
     manifest = numbered(tmp_path, [[10, 10], [10, 10]])
@@ -344,7 +365,7 @@ def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, worke
 @pytest.mark.parametrize("transform", [None, f"{__name__}:negated"])
 def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, transform: str | None) -> None:
     manifest, gpu = numbered(tmp_path, [[50, 21], [33]]), torch.device("cuda", 0)
-    wanted = schema.Feed(name="arrow", batch_size=10, layout="mapped", memory="1m", cache=None, transform=transform)
+    wanted = schema.Feed(**WANTED, transform=transform)
     here, there = (
         open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1, device=device)
         for device in (None, gpu)
