@@ -9,7 +9,7 @@ all else they are in it. Imports, and the making of files other than Parquet, ar
 this environment, then in those of the interpreters of `--peers`; who is nowhere is left out:
 
     for peer in datasets "ray[data]" mosaicml-streaming litdata; do
-        python -m venv /tmp/peers/$peer && /tmp/peers/$peer/bin/pip install torch==2.13.0 $peer pyarrow
+        python -m venv /tmp/peers/$peer && /tmp/peers/$peer/bin/pip install torch==2.13.0 $peer pyarrow aiohttp
     done
     python -m benchmarks.feed --peers /tmp/peers/*/bin/python
 """
@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.feed_data import SHAPES, feature_set
-from benchmarks.feed_one import ORDERS, SHUFFLED
+from benchmarks.feed_one import NOT_HERE, ORDERS, SHUFFLED
 from benchmarks.feed_peers import PEERS
 from benchmarks.report import machine
 
@@ -56,7 +56,7 @@ def apart(pythons: Sequence[str], *arguments: object) -> dict[str, float] | None
         if not done.returncode:
             found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
             return found
-        if "ModuleNotFoundError" not in done.stderr:
+        if done.returncode != NOT_HERE:
             raise RuntimeError(done.stderr)
     return None
 

@@ -15,6 +15,7 @@ from benchmarks.feed_peers import PEERS, Way
 
 COLD, CACHED, SHUFFLED = ORDERS = ("in order, cold", "in order, cached", "shuffled")
 SECONDS_BETWEEN = 0.02
+NOT_HERE = 3  # exit status: this interpreter lacks the peer's package
 
 
 def rows_of(batch: Any) -> int:
@@ -86,7 +87,12 @@ def find(way: str) -> Way:
 
 def measure(way: str, folder: Path, batch_rows: int, order: str, limit: float) -> dict[str, float]:
     """Read with one way: rows, seconds and bytes of memory that reading took; imports are not counted."""
-    batches = find(way)(folder, batch_rows, order == SHUFFLED)
+    try:
+        batches = find(way)(folder, batch_rows, order == SHUFFLED)
+    except ModuleNotFoundError as error:
+        if way in PEERS and error.name and not error.name.startswith("benchmarks"):
+            sys.exit(NOT_HERE)
+        raise
     if order == COLD:
         forget(folder)
     else:

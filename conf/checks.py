@@ -1,11 +1,12 @@
 """Rules that a dataset has to keep. A row that breaks one is quarantined; a broken rule of the whole stops the job."""
 
 import re
-from datetime import date
-from typing import Annotated, Literal, Self
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from conf.errors import FranklinError
 from conf.strict import Positive, Strict
 
 Bound = float | date
@@ -18,8 +19,15 @@ class Rule(Strict):
     least: Bound | None = Field(default=None, description="smallest number, or first date")
     most: Bound | None = Field(default=None, description="largest number, or last date")
     not_null: bool = False
-    allowed: list[str | float] | None = Field(default=None, min_length=1)
+    allowed: list[str | int | float] | None = Field(default=None, min_length=1)
     matches: str | None = Field(default=None, description="a regular expression that the whole value has to match")
+
+    @field_validator("allowed", mode="before")
+    @classmethod
+    def _are_no_truths(cls, allowed: Any) -> Any:
+        if isinstance(allowed, list) and any(isinstance(value, bool) for value in allowed):
+            raise ValueError("YAML reads words such as no and yes as truth values: put them in quotes")
+        return allowed
 
     @field_validator("matches")
     @classmethod
@@ -43,6 +51,20 @@ class Freshness(Strict):
 
     column: str
     days: Positive
+
+    def judge(self, newest: date | None) -> None:
+        """Refuse rows whose newest date is too old.
+
+        Raises:
+            FranklinError: It is, or there is none.
+
+        """
+        oldest = datetime.now(UTC).date() - timedelta(days=self.days)
+        if newest is None or newest < oldest:
+            raise FranklinError(
+                f"the newest '{self.column}' is {newest or 'no date'}, before {oldest}: bring newer rows, "
+                "or change data.checks.freshness"
+            )
 
 
 class Checks(Strict):

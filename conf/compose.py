@@ -22,8 +22,6 @@ OPEN_MAPPINGS = ("data.columns", "data.checks.columns", "data.options", "data.sp
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
 LISTED_AT_MOST = 12
-SPARKS = ("local", "standalone", "yarn", "k8s", "connect")
-UNION_MEMBERS = ("date", "hash", "Range", "Choices", "function-", "mlp", "cnn", *SPARKS)
 
 
 def groups() -> dict[str, list[str]]:
@@ -95,13 +93,24 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return guess + listed if known else "there is none"
 
 
-def complaint(error: ValidationError) -> str:
-    """The first complaint of a validation in one line, and how many more there are."""
+def complaint(error: ValidationError, tree: Any) -> str:
+    """The first complaint of a validation of `tree` in one line, and how many more there are."""
     first, *others = error.errors(include_url=False)
-    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(UNION_MEMBERS))
+    where = ".".join(_keys(first["loc"], tree, missing=first["type"] == "missing"))
     given = "" if first["type"] in {"value_error", "missing"} else f", not {first['input']!r}"
     more = f" (and {len(others)} more)" if others else ""
     return f"{where and where + ': '}{first['msg'].removeprefix('Value error, ')}{given}{more}"
+
+
+def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> Iterator[str]:
+    """Those parts of a location that a person has written; Pydantic also names the members of unions on the way."""
+    for number, part in enumerate(location):
+        there = part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int)
+        if there:
+            tree = tree[cast("Any", part)]
+            yield str(part)
+        elif missing and number + 1 == len(location):
+            yield str(part)
 
 
 def _absolute(path: str) -> str:
@@ -116,7 +125,7 @@ def _validate(tree: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise FranklinError(complaint(error)) from None
+        raise FranklinError(complaint(error, tree)) from None
 
 
 def _check_word(group: str, word: str, known: list[str]) -> None:

@@ -12,6 +12,7 @@ What each column has become is in its entry of `Manifest.columns` (`conf.columns
 (regression: its own unit) or an int32 index into `Label.classes`.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 import fsspec
@@ -85,6 +86,7 @@ class Manifest(Strict):
         description="a few raw test rows, without the label"
     )
     inputs: list[InputFile]
+    newest: date | None = Field(default=None, description="newest date of the column that `checks.freshness` names")
     fingerprint: str = Field(description="of inputs, configuration and code; names the folder")
     created: str = Field(description="UTC, ISO 8601")
 

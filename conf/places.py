@@ -10,7 +10,7 @@ from conf.strict import Name, Strict, Text
 Format = Literal["csv", "jsonl", "parquet", "orc", "jdbc"]
 ENVIRONMENT = "env:"
 # Names of options whose values Spark, too, keeps out of its logs (spark.redaction.regex).
-SECRET = re.compile(r"(?i)secret|passw|pwd|token|access[.]?key")
+SECRET = re.compile(r"(?i)secret|passw|pwd|token|access[._-]?key|account[._-]key|private[._-]?key|[._-]sas\b")
 # What franklin sets itself, and what would pass over files or lines without a word; in lower case.
 KEPT = (
     *("url", "dbtable", "query", "basepath", "header", "inferschema", "mode", "columnnameofcorruptrecord"),
@@ -19,13 +19,22 @@ KEPT = (
 )
 URL = re.compile(r"[a-zA-Z][\w+.-]*:/|jdbc:")
 SECRET_IN_ADDRESS = re.compile(
-    r"(?i)[?&;]\w*(secret|passw|pwd|token)\w*=|^[\w:+.-]+://[^/@?]*:[^/@?]+@|^jdbc:oracle:\w+:[^/@]+/[^@]+@"
+    r"(?i)[?&;]\s*\w*(secret|passw|pwd|token|sig)\w*\s*=|^[\w:+.-]+://[^/@?]*:[^/@?]+@|^jdbc:oracle:\w+:[^/@]+/[^@]+@"
 )
 
 
 def is_url(path: str) -> bool:
     """Whether a path says its file system, or is of a database; a plain one is of this machine."""
     return URL.match(path) is not None
+
+
+def without_secrets(options: dict[str, str]) -> dict[str, str]:
+    """Refuse options that are secrets, by their names, and are written out."""
+    for name, value in options.items():
+        harmless = name.lower().endswith(("file", "provider")) or value.startswith(ENVIRONMENT)
+        if SECRET.search(name) and not harmless:
+            raise ValueError(f"'{name}' would be written into logs: write env:NAME, and set NAME where the job runs")
+    return options
 
 
 class Place(Strict):
@@ -66,14 +75,10 @@ class Place(Strict):
     @field_validator("options")
     @classmethod
     def _have_no_secret(cls, options: dict[str, str]) -> dict[str, str]:
-        for name, value in options.items():
+        for name in options:
             if name.lower() in KEPT:
                 raise ValueError(f"'{name}' is not to be set: franklin does, or rows would be passed over unseen")
-            if SECRET.search(name) and not value.startswith(ENVIRONMENT):
-                raise ValueError(
-                    f"'{name}' would be written into logs: write env:NAME, and set NAME where the job runs"
-                )
-        return options
+        return without_secrets(options)
 
     @model_validator(mode="after")
     def _table_is_of_a_database(self) -> Self:

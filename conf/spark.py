@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from conf.places import without_secrets
 from conf.strict import Positive, Strict, Text
 
 LEAST_MEMORY_MIB = 512  # Spark starts with no less
@@ -46,7 +47,14 @@ class Spark(Strict):
 
     shuffle_partitions: Positive
     jars: list[str] = Field(description="jars that the job needs, such as a database's JDBC driver: paths or URLs")
-    conf: dict[str, Text] = Field(description="further Spark settings, passed through; they are logged with the others")
+    conf: dict[str, Text] = Field(
+        description="further Spark settings, passed through and logged; `env:NAME` is taken from the environment"
+    )
+
+    @field_validator("conf")
+    @classmethod
+    def _has_no_secret(cls, conf: dict[str, str]) -> dict[str, str]:
+        return without_secrets(conf)
 
 
 class Driver(Spark):

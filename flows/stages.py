@@ -47,6 +47,8 @@ def prepare(run: Context) -> str:
             request = to_prepare(settings, run.folder, str(folder), identity)
             stage.run(PREPARE, request, PrepareResult)
         manifest = read_manifest(str(folder))
+        if settings.data.checks.freshness:
+            settings.data.checks.freshness.judge(manifest.newest)  # of a set that is reused, days have passed
         _record_feature_set(run, stage, manifest, str(folder))
     for line in told(manifest, folder):
         run.display.say(line)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
@@ -38,11 +38,11 @@ def broken(checks: Checks) -> dict[str, Column]:
     return {why: when for name, rule in checks.columns.items() for why, when in _broken(name, rule).items()}
 
 
-def numbered(rows: DataFrame, checks: Checks) -> DataFrame:
-    """Number the rows of each key that has to be unique, in an order that depends on nothing but the rows."""
+def numbered(rows: DataFrame, checks: Checks, good: Column) -> DataFrame:
+    """Number the good rows of each key that has to be unique, in an order that depends on nothing but the rows."""
     for i, key in enumerate(checks.unique):
-        place = F.row_number().over(Window.partitionBy(*map(column, key)).orderBy(KEY))
-        rows = rows.withColumn(f"{COPY}{i}", F.when(~_incomplete(key), place))
+        place = F.row_number().over(Window.partitionBy(*map(column, key), good).orderBy(KEY))
+        rows = rows.withColumn(f"{COPY}{i}", F.when(good & ~_incomplete(key), place))
     return rows
 
 
@@ -60,12 +60,7 @@ def judge(checks: Checks, dataset: Dataset, tally: Tally, draft: Draft, name: st
     """
     _judge_quarantine(checks.quarantine_most, tally)
     if checks.freshness:
-        newest, oldest = dataset.read.get["newest"], datetime.now(UTC).date() - timedelta(days=checks.freshness.days)
-        if newest is None or newest < oldest:
-            raise FranklinError(
-                f"the newest '{checks.freshness.column}' is {newest or 'no date'}, before {oldest}: bring newer rows, "
-                "or change data.checks.freshness"
-            )
+        checks.freshness.judge(dataset.read.get["newest"])
     last = _last_rows(draft, name) if checks.rows_change else None
     if last and abs(tally.total - last) > (checks.rows_change or 0) * last:
         raise FranklinError(
@@ -98,12 +93,12 @@ def _broken(name: str, rule: Rule) -> dict[str, Column]:
     if rule.type:
         found[f"'{name}' is no {rule.type}"] = ~missing & ~_is(values, rule.type)
     if rule.allowed:
-        numbers = all(isinstance(value, float) for value in rule.allowed)
+        numbers = not any(isinstance(value, str) for value in rule.allowed)
         read = as_number(values) if numbers else values.cast("string")
-        known = [*rule.allowed] if numbers else [str(value) for value in rule.allowed]
+        known = [*map(float, rule.allowed)] if numbers else [str(value) for value in rule.allowed]
         found[f"'{name}' is none of the allowed values"] = ~missing & ~F.coalesce(read.isin(known), F.lit(False))
     if rule.matches:
-        fits = values.cast("string").rlike(f"^(?:{rule.matches})$")
+        fits = values.cast("string").rlike(f"^(?:{rule.matches})\\z")
         found[f"'{name}' does not match {rule.matches}"] = ~missing & ~fits
     return found
 

@@ -54,7 +54,7 @@ def column(name: str) -> Column:
 def observed(rows: DataFrame, checks: Checks) -> tuple[DataFrame, Observation]:
     """Have `rows` counted, and the `newest` date found that `checks` ask for, by whatever reads the rows first."""
     read = Observation()
-    dates = column(checks.freshness.column).try_cast("date") if checks.freshness else F.lit(None).cast("date")
+    dates = as_date(checks.freshness.column) if checks.freshness else F.lit(None).cast("date")
     return rows.observe(read, F.count(F.lit(1)).alias("rows"), F.max(dates).alias("newest")), read
 
 
@@ -71,9 +71,10 @@ def placing(split: AnySplit, label: Column) -> list[Column]:
     """
     date, side, stratum = F.lit(None).cast("date"), column(KEY), F.lit(None).cast("string")
     if isinstance(split, DateSplit):
-        date = column(split.column).try_cast("date")
+        date = as_date(split.column)
     elif isinstance(split, HashSplit) and split.key:
-        side = identity(map(column, split.key))
+        whole = F.greatest(F.lit(False), *(column(name).isNull() for name in split.key))
+        side = F.when(~whole, identity(map(column, split.key)))
     elif isinstance(split, StratifiedSplit):
         stratum = (column(split.column) if split.column else label).cast("string")
     elif isinstance(split, GroupSplit | FoldSplit) and split.column:
@@ -92,7 +93,7 @@ def within(rows: DataFrame, data: Data) -> Column:
     """Return whether a row's day is in the window that is wanted; without a day it is not, without a window all are."""
     if not data.window or not data.day:
         return F.lit(True)
-    day = column(data.day).try_cast("date")
+    day = as_date(data.day)
     newest = rows.agg(F.max(day)).head() if data.window.endswith("d") else (date.max,)
     if newest is None or newest[0] is None:
         raise FranklinError(f"data.day: '{data.day}' has no dates, so there is no window of days")
@@ -103,6 +104,11 @@ def within(rows: DataFrame, data: Data) -> Column:
 def first_reason(checks: dict[str, Column]) -> Column:
     """Return the first reason whose condition holds, else null; a condition that is null does not hold."""
     return F.coalesce(F.lit(None), *(F.when(broken, F.lit(reason)) for reason, broken in checks.items()))
+
+
+def as_date(name: str) -> Column:
+    """Read a column as a date, whatever it has; what is none is null."""
+    return column(name).cast("string").try_cast("date")
 
 
 def as_number(values: Column) -> Column:

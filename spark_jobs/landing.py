@@ -7,13 +7,14 @@ A day is written to a hidden name and renamed, so it is there whole or not at al
 
 import hashlib
 import json
+import shutil
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.data import Data
@@ -21,7 +22,7 @@ from conf.errors import FranklinError
 from spark_jobs.sources.days import by_day, wanted
 from spark_jobs.sources.far import plain_url
 from spark_jobs.sources.reading import Table, read_files
-from spark_jobs.writing import Draft, check_seen
+from spark_jobs.writing import SMALL, Draft, check_seen, locked
 
 READING = ("format", "table", "options", "day")  # of the configuration, what decides how a file is read
 
@@ -42,19 +43,24 @@ def landed(spark: SparkSession, data: Data, table: Table, folder: str) -> DataFr
     column = data.day or ""
     days = by_day(table.files, column)
     places = {day: f"{folder}/{day}-{_identity(days[day], table, data)}" for day in wanted(days, data.window)}
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for day, place in places.items():
-        if not Path(place).exists():
-            _land(read_files(spark, table, days[day]).withColumn(column, F.lit(day)), place)
+        with locked(Path(folder) / f".{Path(place).name}.lock"):  # of two runs, the second finds the day
+            if not Path(place).exists():
+                _land(read_files(spark, table, days[day]).withColumn(column, F.lit(day)), place)
     _check_alike(places)
     return spark.read.parquet(*map(plain_url, places.values()))
 
 
 def _land(rows: DataFrame, place: str) -> None:
-    draft = Draft(place)
-    draft.clear()
-    rows.write.parquet(draft.url, compression="zstd")
+    draft, read = Draft(place), Observation()
+    shutil.rmtree(draft.hidden, ignore_errors=True)  # of a run that was killed
+    rows.observe(read, F.count(F.lit(1)).alias("rows")).write.parquet(draft.url, compression=SMALL)
     check_seen(draft.url)
-    draft.system.mv(draft.hidden, draft.target, recursive=True)
+    written = sum(pq.read_metadata(file).num_rows for file in Path(draft.hidden).glob("*.parquet"))
+    if written != read.get["rows"]:
+        raise RuntimeError(f"{read.get['rows']} rows came in, {written} are in {draft.hidden}")
+    Path(draft.hidden).rename(place)
 
 
 def _identity(files: list[str], table: Table, data: Data) -> str:

@@ -101,6 +101,7 @@ def describe(
         inferred=dataset.inferred,
         example=examples(draft, holdout[0].path, encoding.columns),
         inputs=identity,
+        newest=dataset.read.get["newest"],
         fingerprint=request.fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -14,6 +14,7 @@ from conf.spark import AnyDriver, AnySpark, ConnectSpark
 from spark_jobs.clusters import check_reachable, existing, placed
 from spark_jobs.java import java_home
 from spark_jobs.progress import of_driver, of_server
+from spark_jobs.secrets import given
 
 UNPACKED = "spark.franklin.unpacked"
 LOGGING = """rootLogger.level = error
@@ -99,7 +100,7 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
         **SESSION,
         **{f"spark.hadoop.{key}": value for key, value in HADOOP.items()},
         **placed(spark),
-        **spark.conf,
+        **given(spark.conf, "spark.conf"),
     }
     active = SparkSession.builder.config(map=conf).getOrCreate()
     try:
@@ -118,7 +119,7 @@ def _of_server(spark: ConnectSpark) -> Iterator[SparkSession]:
         **HADOOP,
         # The server may have a file system of the usual kind in use.
         "fs.file.impl.disable.cache": "true",
-        **spark.conf,
+        **given(spark.conf, "spark.conf"),
     }
     active = SparkSession.builder.remote(spark.remote).config(map=conf).getOrCreate()
     try:

@@ -7,6 +7,7 @@ from conf.splits import AnySplit, DateSplit, FoldSplit, StratifiedSplit
 from spark_jobs.dataset import (
     DATE,
     KEY,
+    OUTSIDE,
     QUARANTINED,
     ROW,
     SET_ASIDE,
@@ -37,9 +38,9 @@ def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
     """
     names = [*dataset.columns, dataset.label]
     # Step by step, and each reason found once: Spark's planner takes minutes over deeply nested conditions.
-    rows = dataset.rows.withColumn(BROKEN, first_reason(_placeless(split) | beyond(dataset.columns))).withColumn(
-        BROKEN, F.coalesce(QUARANTINED, BROKEN)
-    )
+    inside = F.coalesce(column(SET_ASIDE) != OUTSIDE, F.lit(True))
+    wrong = F.when(inside, first_reason(_placeless(split) | beyond(dataset.columns)))
+    rows = dataset.rows.withColumn(BROKEN, wrong).withColumn(BROKEN, F.coalesce(QUARANTINED, BROKEN))
     if isinstance(split, StratifiedSplit):
         rows, where = _by_stratum(rows, split)
     elif isinstance(split, DateSplit):
@@ -77,7 +78,8 @@ def _placeless(split: AnySplit) -> dict[str, Column]:
         return {f"no date in '{split.column}'": column(DATE).isNull()}
     if isinstance(split, StratifiedSplit):  # a row without a label is set aside
         return {f"no value in '{split.column}'": column(STRATUM).isNull()} if split.column else {}
-    return {f"no value in '{name}'": column(SIDE).isNull() for name in split_columns(split)}
+    names = " or ".join(f"'{name}'" for name in split_columns(split))
+    return {f"no value in {names}": column(SIDE).isNull()} if names else {}
 
 
 def _by_date(split: DateSplit) -> Column:

@@ -145,12 +145,12 @@ def _turn(draft: Draft) -> Iterator[None]:
     with ExitStack() as stack:
         if isinstance(draft.system, fsspec.implementations.local.LocalFileSystem):
             Path(draft.parent).mkdir(parents=True, exist_ok=True)
-            stack.enter_context(_locked(Path(f"{draft.hidden}.lock")))
+            stack.enter_context(locked(Path(f"{draft.hidden}.lock")))
         yield
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` and remove it on release."""
     while True:
         with path.open("w") as file:

@@ -39,7 +39,7 @@ def open_feed(
     transform = find(settings.transform) if settings.transform and split == "train" else None
     if settings.layout == "mapped":
         source = mapped = Mapped(stored, cache_folder(settings, folder, manifest), split, settings.memory_bytes)
-        if not (transform and settings.workers):  # which are forked, and not from under a thread
+        if not (settings.transform and settings.workers):  # which are forked, and not from under a thread
             mapped.begin()
     feed = Feed(
         source,

@@ -14,9 +14,10 @@ import shutil
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pyarrow as pa
 import torch
@@ -47,6 +48,7 @@ class Mapped:
         self.units = Even(self._rows, CHUNK_ROWS)
         self._parts = min(len(stored.groups), MOST_PARTS)
         self._making: Thread | None = None
+        self._wanted = Event()
 
     @property
     def window_rows(self) -> int:
@@ -60,6 +62,7 @@ class Mapped:
             FranklinError: the disk has no room for the file.
 
         """
+        self._wanted.set()
         if self._making:
             self._making.join()
         self.make()
@@ -79,17 +82,24 @@ class Mapped:
         """Begin to make the file, while whoever will read it is still busy; what goes wrong is for `load` to say."""
 
         def work() -> None:
-            with suppress(FranklinError, OSError, pa.ArrowException):
-                self.make()
+            with suppress(FranklinError, OSError, pa.ArrowException), self._marked() as marks:
+                self._check_room()
+                for part in range(self._parts):
+                    if self._wanted.is_set():  # by whom all threads go on with what is left
+                        return
+                    self._make(marks, part, patient=False)
 
-        self._making = Thread(target=work, name="feed", daemon=True)
+        self._making = Thread(target=work, name="feed", daemon=True)  # it must not keep a failed process from ending
         self._making.start()
 
     def make(self) -> None:
-        """Write the parts that nobody has written yet, and return when all are there."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        marks = os.open(self._marks, os.O_RDWR | os.O_CREAT)
-        try:
+        """Write the parts that nobody has written yet, and return when all are there.
+
+        Raises:
+            FranklinError: the disk has no room for them.
+
+        """
+        with self._marked() as marks:
             if os.pread(marks, self._parts, 0) == b"\1" * self._parts:
                 return
             self._check_room()
@@ -97,6 +107,14 @@ class Mapped:
             for patient in (False, True):
                 with ThreadPoolExecutor(self._stored.threads(self._memory_rows)) as pool:
                     list(pool.map(partial(self._make, marks, patient=patient), range(self._parts)))
+
+    @contextmanager
+    def _marked(self) -> Iterator[int]:
+        """Open the marks."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        marks = os.open(self._marks, os.O_RDWR | os.O_CREAT)
+        try:
+            yield marks
         finally:
             os.close(marks)
 
@@ -115,8 +133,15 @@ class Mapped:
         file = os.open(self._file, os.O_RDWR | os.O_CREAT)
         try:
             for group in groups[low:high]:
-                at += os.pwrite(file, self._stored.rows([group]).numpy().data, at)
+                words = self._stored.rows([group]).numpy().data.cast("B")
+                while words:  # a disk that fills takes a part, and then says so
+                    written = os.pwrite(file, words, at)
+                    words, at = words[written:], at + written
             os.fdatasync(file)
+        except OSError as error:
+            if error.errno != ENOSPC:
+                raise
+            raise self._no_room() from None
         finally:
             os.close(file)
 
@@ -129,10 +154,14 @@ class Mapped:
         wanted, free = self._rows * self._row_bytes, shutil.disk_usage(self._file.parent).free
         there = self._file.stat().st_blocks * 512 if self._file.exists() else 0
         if wanted > free + there:
-            raise FranklinError(
-                f"{self.name} mapped into {self._file.parent} takes {wanted / 2**20:,.0f} MiB, and {free / 2**20:,.0f} "
-                "are free: make room, name another disk in feed.cache, or say feed.layout=stored, which keeps no file"
-            )
+            raise self._no_room()
+
+    def _no_room(self) -> FranklinError:
+        wanted, free = self._rows * self._row_bytes, shutil.disk_usage(self._file.parent).free
+        return FranklinError(
+            f"{self.name} mapped into {self._file.parent} takes {wanted / 2**20:,.0f} MiB, and {free / 2**20:,.0f} "
+            "are free: make room, name another disk in feed.cache, or say feed.layout=stored, which keeps no file"
+        )
 
 
 @contextmanager

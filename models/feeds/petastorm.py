@@ -44,11 +44,14 @@ class Petastorm(Stored):
     def words(self, groups: Sequence[RowGroup]) -> Tensor:
         """Decode files or row groups into `(rows, width)` words, column by column in memory."""
         words = torch.empty(self.record.width, sum(group.rows for group in groups), dtype=torch.int32).t()
-        done = 0
+        done = expected = 0
         for group in groups:
+            expected += group.rows
             for columns in self._rows(group) if self._by_codec else self._batches(group):
                 self.record.fill(columns, words[done : done + len(columns[0])])
                 done += len(columns[0])
+            if done != expected:
+                raise RuntimeError(f"{group.path}: Petastorm gave {done - expected:+} rows beside {group.rows}")
         return words
 
     def _batches(self, file: RowGroup) -> Iterator[list[Any]]:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.errors import FranklinError
 from conf.places import Format
+from spark_jobs.dataset import column
 from spark_jobs.sources.far import literal
 from spark_jobs.sources.faults import naming
 from spark_jobs.sources.lines import fitting
@@ -29,7 +30,7 @@ def read_columnar(spark: SparkSession, files: list[str], options: Options, stora
     """Read Parquet or ORC files, plus `__unreadable` and `__unfit` (see `lines`).
 
     With the option `mergeSchema`, a column that a file lacks is missing there. Times in nanoseconds, which pandas
-    writes and Spark does not read, are cut to microseconds.
+    writes and Spark does not read, are cut to microseconds where Python sees the files; elsewhere they are refused.
 
     Raises:
         FranklinError: A file is damaged, or lacks a column of the first one, or has another type for it.
@@ -48,7 +49,7 @@ def read_columnar(spark: SparkSession, files: list[str], options: Options, stora
     with naming(files[0], "write its columns as types that Spark has"):
         rows = spark.read.format(kind).options(**options).load([literal(file) for file in files])
     # Whole numbers all the way: a double has no room for nanoseconds since 1970.
-    micros = {name: F.expr(f"timestamp_micros({_quoted(name)} div 1000)") for name in nanoseconds}
+    micros = {name: F.timestamp_micros(F.call_function("div", column(name), F.lit(1000))) for name in nanoseconds}
     return fitting(rows.withColumns(micros) if micros and kind == "parquet" else rows)
 
 
@@ -100,7 +101,3 @@ def _compare(first: str, ours: Types, file: str, theirs: Types, *, merged: bool)
         f"{lacks} lacks column '{name}' of {has}; write it anew, or say options: {{mergeSchema: true}}, "
         "and it is missing there"
     )
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -20,6 +20,7 @@ from spark_jobs.sources.lines import UNFIT, UNREADABLE
 from spark_jobs.sources.storage import PythonStorage, Storage, first_line
 
 DELIMITERS = ",;\t|"
+MOST_LINES = 100  # of a value
 REPLACED = "\ufffd"  # what Spark reads where bytes are no text
 
 
@@ -72,14 +73,19 @@ def read_csv(
     }
     reader = spark.read.format("csv").schema(schema).options(**ours).options(**options)
     rows = reader.load([literal(file) for file in plain])
-    return rows.withColumn(UNFIT, _unfit(header))
+    return rows.withColumn(UNFIT, _unfit(header, multi_line=multi_line))
 
 
-def _unfit(header: list[str]) -> Column:
+def _unfit(header: list[str], *, multi_line: bool) -> Column:
     garbled = F.greatest(F.lit(False), *(column(name).contains(REPLACED) for name in header))
-    return F.when(column(UNREADABLE).isNotNull(), "line does not fit the header").when(
+    unfit = F.when(column(UNREADABLE).isNotNull(), "line does not fit the header").when(
         garbled, "line has bytes that are no text in its encoding"
     )
+    if not multi_line:
+        return unfit
+    # What a quote that nothing closes swallows is one value, as far as the next quote.
+    long = F.greatest(F.lit(False), *(F.regexp_count(column(name), F.lit("\n")) > MOST_LINES for name in header))
+    return unfit.when(long, f"a value has over {MOST_LINES} lines, as if a quote is not closed")
 
 
 def _unpacked(spark: SparkSession, storage: Storage, file: str) -> str:

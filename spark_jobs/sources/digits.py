@@ -7,25 +7,11 @@ from pyspark.sql.types import ArrayType, DoubleType, StringType, StructField, St
 from conf.data import Data
 from conf.errors import FranklinError
 from conf.kinds import Kind
-from spark_jobs.checks import broken, check_names, numbered, repeated
-from spark_jobs.dataset import (
-    KEY,
-    QUARANTINED,
-    ROW,
-    SET_ASIDE,
-    Dataset,
-    column,
-    first_reason,
-    identity,
-    kinds,
-    misread,
-    observed,
-    placing,
-    read_as,
-    require,
-    split_columns,
-)
+from spark_jobs.checks import broken, check_names
+from spark_jobs.cleaning import Meaning, clean
+from spark_jobs.dataset import Dataset, column, kinds, misread, observed, read_as, require, split_columns
 from spark_jobs.sources.far import plain_url
+from spark_jobs.sources.lines import fitting
 from spark_jobs.sources.locate import digits_file
 
 IMAGE, DIGIT = "image", "digit"
@@ -58,15 +44,11 @@ def _read(spark: SparkSession, file: str) -> DataFrame:
 
 def _clean(rows: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
     wrong = {why: when for name, kind in columns.items() for why, when in misread(name, kind, ARRAYS).items()}
-    raw, label = F.to_json(F.struct(IMAGE, DIGIT)), column(DIGIT)
-    rows = numbered(rows.withColumn(KEY, identity([column(IMAGE), label])), data.checks)
-    rules = wrong | broken(data.checks) | repeated(data.checks)
-    return rows.withColumn(QUARANTINED, first_reason(rules)).select(
-        *(read_as(column(name), kind, ARRAYS).alias(name) for name, kind in columns.items()),
-        label,
-        KEY,
-        *placing(data.split, label),
-        QUARANTINED,
-        F.when(label.isNull(), "no label").alias(SET_ASIDE),
-        F.when(column(QUARANTINED).isNotNull(), raw).alias(ROW),
+    meaning = Meaning(
+        features={name: read_as(column(name), kind, ARRAYS) for name, kind in columns.items()},
+        label=column(DIGIT),
+        no_example=F.lit("no label"),
+        own=[IMAGE, DIGIT],
+        rules=wrong | broken(data.checks),
     )
+    return clean(fitting(rows), meaning, data)

@@ -8,30 +8,15 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from conf.data import Data, Task
 from conf.errors import FranklinError
 from conf.kinds import CategoricalKind, Kind, NumericKind
-from spark_jobs.checks import broken, check_names, numbered, repeated
-from spark_jobs.dataset import (
-    KEY,
-    OUTSIDE,
-    QUARANTINED,
-    ROW,
-    SET_ASIDE,
-    Dataset,
-    as_number,
-    first_reason,
-    identity,
-    kinds,
-    observed,
-    placing,
-    read_as,
-    require,
-    split_columns,
-    within,
-)
+from spark_jobs.checks import broken, check_names
+from spark_jobs.cleaning import Meaning, clean
+from spark_jobs.dataset import Dataset, as_number, kinds, observed, read_as, require, split_columns
+from spark_jobs.secrets import given
 from spark_jobs.sources.delimited import read_csv
 from spark_jobs.sources.holidays import holiday_distances
 from spark_jobs.sources.lines import UNFIT, UNREADABLE
 from spark_jobs.sources.locate import flights_files
-from spark_jobs.sources.reading import given, storage_of
+from spark_jobs.sources.reading import storage_of
 from spark_jobs.sources.storage import Storage
 
 LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
@@ -98,7 +83,9 @@ def with_traffic(rows: DataFrame) -> DataFrame:
     """Add `departures_scheduled` from the airport in the same hour, and `copy`: 1, or more for a repeated flight."""
     hour = Window.partitionBy("origin", "time_hour")
     # The keys of the first window are among those of the second: one shuffle serves both.
-    flight = Window.partitionBy("origin", "time_hour", "carrier", "flight").orderBy(*OUTCOMES, "dest", "tailnum")
+    flight = Window.partitionBy("origin", "time_hour", "carrier", "flight").orderBy(
+        *(F.asc_nulls_last(name) for name in (*OUTCOMES, "dest", "tailnum"))
+    )
     return rows.withColumn("departures_scheduled", F.count("*").over(hour)).withColumn(
         "copy", F.row_number().over(flight)
     )
@@ -107,23 +94,15 @@ def with_traffic(rows: DataFrame) -> DataFrame:
 def derive(joined: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
     """Derive features and label from joined rows, and say of each row that is no example why."""
     late = as_number(F.col("arr_delay")) > LATE_MINUTES
-    outcome = late.cast("string") if data.label == "late" else as_number(F.col("air_time"))
     said = {name: _features()[name][1] for name in columns}
-    raw = F.to_json(F.struct(*(F.col(name) for name in NEEDED["flights"])))
-    rows = numbered(joined.withColumn(KEY, identity(F.col(name) for name in NEEDED["flights"])), data.checks)
-    inside = within(rows, data)
-    rules = _checks() | broken(data.checks) | repeated(data.checks)
-    return rows.withColumn(QUARANTINED, F.coalesce(UNFIT, first_reason(rules))).select(
-        *(read_as(said[name], kind).alias(name) for name, kind in columns.items()),
-        outcome.alias(data.label),
-        KEY,
-        *placing(data.split, outcome),
-        QUARANTINED,
-        F.when(~inside, F.lit(OUTSIDE))
-        .when(outcome.isNull(), F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted"))
-        .alias(SET_ASIDE),
-        F.when(F.col(QUARANTINED).isNotNull(), F.coalesce(UNREADABLE, raw)).alias(ROW),
+    meaning = Meaning(
+        features={name: read_as(said[name], kind) for name, kind in columns.items()},
+        label=late.cast("string") if data.label == "late" else as_number(F.col("air_time")),
+        no_example=F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted"),
+        own=NEEDED["flights"],
+        rules=_checks() | broken(data.checks),
     )
+    return clean(joined, meaning, data)
 
 
 def _features() -> dict[str, tuple[Kind, Column]]:

@@ -1,6 +1,5 @@
 """One table to rows, whatever its format and wherever it is."""
 
-import os
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -8,8 +7,9 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from pyspark.sql.types import StructType
 
 from conf.errors import FranklinError
-from conf.places import ENVIRONMENT, Format, Place
+from conf.places import Format, Place
 from spark_jobs.dataset import column
+from spark_jobs.secrets import given
 from spark_jobs.sources.columnar import read_columnar
 from spark_jobs.sources.database import copied
 from spark_jobs.sources.delimited import read_csv
@@ -84,25 +84,6 @@ def read_files(spark: SparkSession, table: Table, files: list[str]) -> DataFrame
     else:
         rows = read_columnar(spark, files, options, table.storage, table.format)
     return _flat(rows, table.path)
-
-
-def given(options: dict[str, str]) -> dict[str, str]:
-    """Return options with the values that the environment has.
-
-    Raises:
-        FranklinError: It has not.
-
-    """
-    return {name: _given(name, value) for name, value in options.items()}
-
-
-def _given(name: str, value: str) -> str:
-    if not value.startswith(ENVIRONMENT):
-        return value
-    variable = value.removeprefix(ENVIRONMENT)
-    if variable not in os.environ:
-        raise FranklinError(f"options.{name}: {variable} is not set in the environment of the job; export it")
-    return os.environ[variable]
 
 
 def _flat(rows: DataFrame, where: str) -> DataFrame:

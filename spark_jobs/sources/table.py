@@ -11,32 +11,23 @@ from conf.errors import FranklinError
 from conf.kinds import CategoricalKind, Kind, NumericKind, TensorKind
 from conf.splits import StratifiedSplit
 from spark_jobs.arrays import LARGEST
-from spark_jobs.checks import broken, check_names, numbered, repeated
+from spark_jobs.checks import broken, check_names
+from spark_jobs.cleaning import Meaning, clean
 from spark_jobs.dataset import (
-    KEY,
-    OUTSIDE,
-    QUARANTINED,
-    ROW,
-    SET_ASIDE,
     Dataset,
     as_number,
     column,
-    first_reason,
-    identity,
     kinds,
     misread,
     observed,
-    placing,
     read_as,
     require,
     split_columns,
-    within,
 )
 from spark_jobs.landing import landed
 from spark_jobs.sources import lines
 from spark_jobs.sources.days import by_day
 from spark_jobs.sources.joins import Joined, joined
-from spark_jobs.sources.lines import UNFIT, UNREADABLE
 from spark_jobs.sources.reading import located, read, read_files
 
 # A column of strings with more distinct values than this share of its rows tells rows apart and nothing else.
@@ -210,22 +201,17 @@ def _is_counter(profile: Profile) -> bool:
 
 
 def _clean(whole: Joined, own: list[str], columns: dict[str, Kind], data: Data, task: Task) -> DataFrame:
-    """Say what is wrong with a row, and what it is; itself, it is what the first table says (`own` columns)."""
-    rows = whole.rows
-    types = {field.name: field.dataType for field in rows.schema}
+    """Itself, a row is what the first table says (`own` columns)."""
+    types = {field.name: field.dataType for field in whole.rows.schema}
     wrong = {why: when for name, kind in columns.items() for why, when in misread(name, kind, types[name]).items()}
     label = as_number(column(data.label)) if task == "regression" else column(data.label).cast("string")
     if task == "regression":
         wrong[f"label '{data.label}' is beyond every 32-bit float"] = F.abs(label) > LARGEST
-    rules = whole.rules | broken(data.checks) | wrong | repeated(data.checks)
-    raw = F.to_json(F.struct(*map(column, own)))
-    rows = numbered(rows.withColumn(KEY, identity(map(column, own))), data.checks)
-    return rows.withColumn(QUARANTINED, F.coalesce(column(UNFIT), first_reason(rules))).select(
-        *(read_as(column(name), kind, types[name]).alias(name) for name, kind in columns.items()),
-        label.alias(data.label),
-        KEY,
-        *placing(data.split, label),
-        QUARANTINED,
-        F.when(~within(rows, data), F.lit(OUTSIDE)).when(label.isNull(), "no label").alias(SET_ASIDE),
-        F.when(column(QUARANTINED).isNotNull(), F.coalesce(column(UNREADABLE), raw)).alias(ROW),
+    meaning = Meaning(
+        features={name: read_as(column(name), kind, types[name]) for name, kind in columns.items()},
+        label=label,
+        no_example=F.lit("no label"),
+        own=own,
+        rules=whole.rules | broken(data.checks) | wrong,
     )
+    return clean(whole.rows, meaning, data)

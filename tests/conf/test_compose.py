@@ -121,6 +121,15 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
         (("flights_delay", "spark=connect", "spark.remote=sc://h/;token=x"), "to SPARK_CONNECT_AUTHENTICATE_TOKEN"),
         (("flights_delay", "spark=connect", "spark.remote=sc://h", "spark.jars=[s3://x]"), "s3://x is a URL"),
         (("flights_delay", "spark.master=spark://h"), "or choose spark=standalone, yarn, k8s or connect"),
+        (
+            ("flights_delay", "spark.conf.spark.hadoop.fs.s3a.secret.key=x"),
+            "would be written into logs: write env:NAME",
+        ),
+        (
+            ("flights_delay", "data.columns={date_of_birth: {kind: numeric, scaling: x}}"),
+            "data.columns.date_of_birth.scaling: ",
+        ),
+        (("flights_delay", "data.split={by: group, column: a, validation: 2, test: 0.1}"), "data.split.validation: "),
         (("flights_delay", "spark.memory=400m"), "spark.memory: Spark does not start with less than 512m"),
         (("flights_delay", "spark.executors=2"), "unknown key 'spark.executors'"),
         (("nowhere.yaml",), "no such file: nowhere.yaml"),

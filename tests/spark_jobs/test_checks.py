@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from conf.checks import Rule
+from conf.checks import Freshness, Rule
 from conf.errors import FranklinError
 from tests.spark_jobs.conftest import Prepare, table_data
 
@@ -71,6 +72,30 @@ def test_bad_rows_are_quarantined_with_their_reasons(prepare: Prepare, visits: P
     assert manifest.rows_in == ROWS == sum(split.rows for split in manifest.splits.values()) + 10
 
 
+def test_of_rows_with_one_key_the_first_good_one_stays(prepare: Prepare, visits: Path) -> None:
+    """A copy that breaks a rule, has no label or is of another day pushes no good row out."""
+    frame = pd.read_csv(visits, dtype=str)[20:].reset_index(drop=True)
+    bad, silent, old = (frame.iloc[[i]].copy() for i in range(3))
+    bad["age"], silent["ill"], old["day"] = "999", None, "2019-06-01"
+    pd.concat([bad, silent, old, frame]).to_csv(visits, index=False)
+    checks = {"columns": {"age": {"most": 120}}, "unique": [["visit"]]}
+    window = {"day": "day", "window": "2020-01-01..2020-12-31"}
+    kinds = {"visit": "categorical"}
+    manifest, _ = prepare(table_data(visits, label="ill", columns=kinds, checks=checks, **window))
+    assert manifest.quarantined == {"'age' is above 120.0": 1}
+    assert manifest.set_aside == {"no label": 1, "outside data.window": 1}
+
+
+def test_rows_outside_the_window_are_set_aside_whatever_else_is_wrong(prepare: Prepare, visits: Path) -> None:
+    frame = pd.read_csv(visits, dtype=str)[20:].reset_index(drop=True)
+    frame.loc[:99, ["day", "age"]] = ["2019-06-01", "999"]
+    frame.to_csv(visits, index=False)
+    checks = {"columns": {"age": {"most": 120}}, "quarantine_most": 0.01}
+    window = {"day": "day", "window": "2020-01-01..2020-12-31"}
+    manifest, _ = prepare(table_data(visits, label="ill", checks=checks, **window))
+    assert (manifest.quarantined, manifest.set_aside) == ({}, {"outside data.window": 100})
+
+
 @pytest.mark.parametrize(
     ("checks", "message"),
     [
@@ -97,7 +122,8 @@ def test_fresh_rows_and_as_many_as_last_time_pass(prepare: Prepare, visits: Path
     frame.loc[20, "day"] = str(datetime.now(UTC).date() - timedelta(days=29))
     frame.to_csv(visits, index=False)
     checks = {"freshness": {"column": "day", "days": 30}, "rows_change": 0.1}
-    prepare(table_data(visits, label="ill", checks=checks), name="mine-1")
+    manifest, _ = prepare(table_data(visits, label="ill", checks=checks), name="mine-1")
+    assert manifest.newest == datetime.now(UTC).date() - timedelta(days=29)
     frame[:181].to_csv(visits, index=False)
     prepare(table_data(visits, label="ill", checks=checks), name="mine-2")
     frame[:120].to_csv(visits, index=False)
@@ -105,6 +131,19 @@ def test_fresh_rows_and_as_many_as_last_time_pass(prepare: Prepare, visits: Path
         FranklinError, match=r"120 rows, and 181 last time: more than data.checks.rows_change=0.1 allows"
     ):
         prepare(table_data(visits, label="ill", checks=checks), name="mine-3")
+
+
+def test_allowed_words_are_as_they_were_written() -> None:
+    assert Rule.model_validate({"allowed": ["DE", 1, 1.5]}).allowed == ["DE", 1, 1.5]
+    with pytest.raises(ValidationError, match="YAML reads words such as no and yes as truth values"):
+        Rule.model_validate(yaml.safe_load("allowed: [DE, FR, NO]"))
+
+
+def test_rows_that_were_fresh_are_stale_one_day() -> None:
+    freshness, today = Freshness(column="day", days=3), datetime.now(UTC).date()
+    freshness.judge(today - timedelta(days=3))
+    with pytest.raises(FranklinError, match=r"the newest 'day' is .*, before .*: bring newer rows"):
+        freshness.judge(today - timedelta(days=4))
 
 
 @pytest.mark.parametrize("rule", [{"least": 2, "most": 1}, {"least": 1, "most": "2020-01-01"}, {"matches": "("}])

@@ -1,6 +1,7 @@
 """Days: each is read once, a changed one again, a window takes some, and drift between them is named."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from conf.errors import FranklinError
 from conf.manifest import SPLITS
+from spark_jobs.landing import _check_alike, landed
 from spark_jobs.sources.days import by_day, wanted
+from spark_jobs.sources.reading import located
 from tests.spark_jobs.conftest import Prepare, flights_data, table_data
 
 DAYS = [f"2020-01-{day:02d}" for day in range(1, 5)]
@@ -48,6 +52,28 @@ def test_only_new_and_changed_days_are_read(prepare: Prepare, visits: Path, tmp_
     new = [place for place in (tmp_path / "days").iterdir() if place not in kept]
     assert sorted(place.name[:10] for place in new) == [DAYS[1], "2020-01-05"]
     assert {place: place.stat().st_mtime_ns for place in kept} == kept
+
+
+@pytest.mark.spark
+def test_two_runs_land_a_day_once(spark: SparkSession, visits: Path, tmp_path: Path) -> None:
+    data, folder = table_data(visits, label="ill", day="day"), tmp_path / "days"
+    left = folder / f".{DAYS[0]}-dead.draft"
+    left.mkdir(parents=True)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(landed, spark, data, located(spark, data), str(folder)) for _ in range(2)]
+        assert [run.result().count() for run in runs] == [240, 240]
+    assert sorted(place.name[:10] for place in folder.iterdir() if place != left) == DAYS
+
+
+@pytest.mark.spark
+def test_a_day_that_was_half_landed_is_landed_anew(spark: SparkSession, visits: Path, tmp_path: Path) -> None:
+    data, folder = table_data(visits, label="ill", day="day"), tmp_path / "days"
+    assert landed(spark, data, located(spark, data), str(folder)).count() == 240
+    one = min(folder.iterdir())
+    one.rename(folder / f".{one.name}.draft")  # as a run leaves it that is killed before the day has its name
+    (folder / f".{one.name}.lock").touch()
+    assert landed(spark, data, located(spark, data), str(folder)).count() == 240
+    assert len(list(folder.iterdir())) == 4
 
 
 @pytest.mark.spark
@@ -94,8 +120,6 @@ def test_days_that_do_not_fit_are_named(
 
 
 def test_types_that_drift_are_named(tmp_path: Path) -> None:
-    from spark_jobs.landing import _check_alike  # pyspark
-
     places = {date.fromisoformat(day): str(tmp_path / day) for day in DAYS[:2]}
     for place, values in zip(places.values(), ([1, 2], [1.0, 2.0]), strict=True):
         Path(place).mkdir()

@@ -60,11 +60,15 @@ def test_rows_stay_where_they_are_when_others_come(
 
 @pytest.mark.parametrize(
     "split",
-    [{"by": "group", **SHARES}, {"by": "folds", "folds": 4, "fold": 1, "test": 0.1}],
-    ids=["group", "folds"],
+    [
+        {"by": "group", "column": "patient", **SHARES},
+        {"by": "folds", "column": "patient", "folds": 4, "fold": 1, "test": 0.1},
+        {"by": "hash", "key": ["patient"], **SHARES},
+    ],
+    ids=["group", "folds", "key"],
 )
 def test_no_group_is_on_two_sides(spark: SparkSession, patients: pd.DataFrame, split: dict[str, Any]) -> None:
-    found = fates(spark, patients, **split, column="patient")
+    found = fates(spark, patients, **split)
     sides = found[found != "quarantine"].groupby(patients["patient"]).nunique()
     assert sides.max() == 1
     assert set(found[found == "quarantine"].index) == {3, 7}

@@ -3,6 +3,7 @@
 import json
 import pickle
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,31 @@ def whole(name: Any, layout: Any, folder: Path, manifest: Manifest) -> list[torc
     found = [torch.cat(parts) for parts in zip(*batches, strict=True)]
     order = found[0][:, 0].argsort()
     return [tensor[order] for tensor in found]
+
+
+@pytest.mark.parametrize("codec", ["list", "ndarray"])
+def test_petastorm_keeps_order_and_position(prepare: Prepare, rows: pa.Table, tmp_path: Path, codec: str) -> None:
+    """Of tensors by a codec, its units are those of the other feed: the batches are the same, one by one."""
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    kinds = {name: {**kind, "codec": codec} for name, kind in KINDS.items()}
+    manifest, folder = prepare(table_data(tmp_path / "rows.parquet", columns=kinds))
+    for rank in range(2):
+        feeds = []
+        for name in ("arrow", "petastorm", "petastorm"):
+            wanted = schema.Feed(name=name, batch_size=16, layout="stored", memory="1m", cache=None)
+            feeds.append(open_feed(wanted, str(folder), manifest, "train", seed=1, rank=rank, world_size=2))
+        plain, ours, resumed = feeds
+        expected, first = list(plain), list(islice(iter(ours), 2))
+        resumed.load_state_dict(ours.state_dict())
+        found = [*first, *resumed]
+        assert len(found) == len(expected) > 2
+        assert sum(len(batch.label) for batch in found) == sum(len(batch.label) for batch in expected)
+        if codec == "ndarray":
+            assert all(
+                torch.equal(one, other)
+                for theirs, mine in zip(expected, found, strict=True)
+                for one, other in zip((*theirs.inputs, theirs.label), (*mine.inputs, mine.label), strict=True)
+            )
 
 
 def test_a_column_without_arrays_is_no_tensor(prepare: Prepare, rows: pa.Table, tmp_path: Path) -> None:

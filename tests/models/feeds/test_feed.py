@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -34,12 +35,12 @@ from tests.feature_sets import write_feature_set
 
 Case = dict[str, Any]
 WANTED: Case = {"name": "arrow", "batch_size": 10, "layout": "mapped", "memory": "1m", "cache": None}
-LAYOUTS = ("stored", "mapped", "petastorm")
+LAYOUTS = ("stored", "mapped", "petastorm", "petastorm mapped")
 
 
 def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "train", memory: int = 2**20) -> Source:
-    stored = (Petastorm if layout == "petastorm" else Stored)(str(folder), manifest, split, memory)
-    return Mapped(stored, Path(folder) / ".rows", split, memory) if layout == "mapped" else stored
+    stored = (Petastorm if "petastorm" in layout else Stored)(str(folder), manifest, split, memory)
+    return Mapped(stored, Path(folder) / ".rows", split, memory) if "mapped" in layout else stored
 
 
 def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
@@ -374,6 +375,24 @@ def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, transform: str | None) 
         tensors = (*theirs.inputs, theirs.label)
         assert all(each.is_pinned() if transform else each.device == gpu for each in tensors)
         assert all(torch.equal(a, b.cpu()) for a, b in zip((*ours.inputs, ours.label), tensors, strict=True))
+
+
+def test_workers_are_not_forked_from_under_a_thread(tmp_path: Path) -> None:
+    manifest = numbered(tmp_path, [[50, 21], [33]])
+    wanted = schema.Feed(**WANTED, transform=f"{__name__}:negated", workers=2)
+    train = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
+    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
+    seen = [batch for _ in range(2) for batch in train]
+    assert sorted(-int(row) for batch in seen for row in batch.numeric) == sorted([*range(104)] * 2)
+
+
+def test_a_reader_that_gives_too_few_rows_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = numbered(tmp_path, [[50, 21]])
+    short = Petastorm(str(tmp_path), manifest, "train", 2**20)
+    batches = list(short._batches(short.groups[0]))
+    monkeypatch.setattr(short, "_batches", lambda _: iter(batches[:-1]))
+    with pytest.raises(RuntimeError, match=r"0\.parquet: Petastorm gave -21 rows beside 71"):
+        short.words(short.groups)
 
 
 def test_a_transform_that_is_not_there_is_named() -> None:

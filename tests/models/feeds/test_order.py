@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.feeds import units
 from models.feeds.order import Leg, Order, Share
 from models.feeds.units import Even, Listed
 
@@ -62,6 +64,20 @@ def test_a_rank_goes_on_at_any_batch(
     step = data.draw(st.integers(0, order.shares[rank].steps))
     everything = rows(order, rank, shuffle=shuffle)
     assert rows(order, rank, step, shuffle=shuffle) == everything[order.shares[rank].cut(step) :]
+
+
+@given(st.integers(1, 700), st.integers(1, 9), st.integers(1, 12), LEGS, st.booleans())
+def test_even_units_drawn_in_several_shares_give_every_row_once(
+    total: int, size: int, drawn: int, legs: list[Leg], shuffle: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(units, "MOST_DRAWN", drawn)
+        first = legs[0]._replace(world_size=min(legs[0].world_size, total))
+        order = Order(Even(total, size), seed=1, epoch=1, shuffle=shuffle, window_rows=50, legs=[first])
+        seen = [row for rank in range(first.world_size) for row in rows(order, rank, shuffle=shuffle)]
+        assert sorted(seen) == list(range(total))
+        if shuffle and total > 20 * size > 20:
+            assert seen != list(range(total))
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
