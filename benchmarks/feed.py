@@ -8,7 +8,7 @@ so many seconds, with its own defaults of threads. Before `cold` the files are d
 all else they are in it. Imports, and the making of files other than Parquet, are not counted. Peers are looked for in
 this environment, then in those of the interpreters of `--peers`; who is nowhere is left out:
 
-    for peer in datasets "ray[data]" mosaicml-streaming litdata; do
+    for peer in datasets "ray[data,train]" mosaicml-streaming litdata; do
         python -m venv /tmp/peers/$peer && /tmp/peers/$peer/bin/pip install torch==2.13.0 $peer pyarrow aiohttp
     done
     python -m benchmarks.feed --peers /tmp/peers/*/bin/python
@@ -49,7 +49,12 @@ WAYS = dict.fromkeys(ORDERS, IN_ORDER) | {
 
 
 def apart(pythons: Sequence[str], *arguments: object) -> dict[str, float] | None:
-    """Measure in a process of its own, of the first interpreter that has the package; None if none has."""
+    """Measure in a process of its own, of the first interpreter that has the package; None if none has.
+
+    Raises:
+        RuntimeError: reading failed.
+
+    """
     for python in pythons:
         command = [python, "-m", "benchmarks.feed_one", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -64,7 +64,7 @@ def clean(rows: DataFrame, meaning: Meaning, data: Data) -> DataFrame:
         rows = numbered(rows, data.checks, good)
         again = F.coalesce(column(QUARANTINED), first_reason(repeated(data.checks)))
         rows = rows.withColumn(QUARANTINED, again)
-    shown = F.coalesce(column(UNREADABLE), F.to_json(F.struct(*own)))
+    shown = F.make_valid_utf8(F.coalesce(column(UNREADABLE), F.to_json(F.struct(*own))))
     return rows.select(
         *(values.alias(name) for name, values in meaning.features.items()),
         label.alias(data.label),
