@@ -54,6 +54,7 @@ def mosaic_streaming(folder: Path, batch: int, shuffled: bool) -> Batches:
     shards = folder / "mds"
     if not shards.exists():
         kinds = {"numeric": "ndarray:float32", "categorical": "ndarray:int32", "label": "float32"}
+        kinds = {name: kinds[name] for name in next(_rows(folder))}
         with MDSWriter(out=str(shards), columns=kinds) as writer:
             for row in _rows(folder):
                 writer.write(row)
@@ -95,7 +96,8 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
             for letter in "xcy"
         )
         for number in range(len(table)):
-            yield {"numeric": numeric[number], "categorical": categorical[number], "label": float(label[number, 0])}
+            row = {"numeric": numeric[number], "categorical": categorical[number], "label": float(label[number, 0])}
+            yield row if by_kind["c"] else {name: row[name] for name in ("numeric", "label")}
 
 
 PEERS: dict[str, Way] = {

@@ -1,6 +1,7 @@
 """Faults at random moments: nothing half-made is ever seen, the next run ends well, and the rows are the same.
 
-`make soak` has twelve of the job's own processes, four executors of a real cluster and four feeds: twenty.
+`make soak` has twelve of the job's own processes, four of them while days are landed, four executors of a real cluster
+and four feeds: twenty. Executors run no Python, so there is no Python worker to kill beside the driver's own process.
 """
 
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -18,14 +20,16 @@ from conf.data import Data
 from conf.exchange import PrepareRequest
 from conf.spark import AnySpark
 from spark_jobs.fingerprint import fingerprint
-from tests.spark_jobs.conftest import SPARK
+from tests.spark_jobs.conftest import SPARK, table_data
 from tests.spark_jobs.servers import Servers
 from tests.spark_jobs.test_clusters import ENGINE, NO_PYTHON, SMALL, contents, data, local, servers
+from tests.spark_jobs.test_days import DAYS, write
 
 __all__ = ["data", "local", "servers"]  # fixtures
 pytestmark = [pytest.mark.spark, pytest.mark.soak]
 CHOSEN = random.Random(20261124)  # noqa: S311, of moments, which are no secret
 LAST_SECONDS = 900
+KINDS = ["whole"] * 4 + ["in_days"] * 2
 FEED = """
 import hashlib, sys
 from conf.manifest import read_manifest
@@ -62,50 +66,68 @@ def ended(job: psutil.Popen) -> int:
     return int(job.wait(LAST_SECONDS))
 
 
+class Calm(NamedTuple):
+    """A dataset, what it becomes undisturbed, and how long that takes."""
+
+    data: Data
+    contents: tuple[dict[str, str], Any]
+    seconds: float
+
+
+def calm(data: Data, folder: Path) -> Calm:
+    began = time.monotonic()
+    assert ended(start(data, folder, SPARK)) == 0
+    return Calm(data, contents(folder), time.monotonic() - began)
+
+
 @pytest.fixture(scope="module")
-def seconds(data: Data, local: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """How long the job takes undisturbed."""
-    folder, began = tmp_path_factory.mktemp("calm") / "set", time.monotonic()
-    assert ended(start(data, folder, SPARK)) == 0
-    assert contents(folder) == contents(local)
-    return time.monotonic() - began
+def whole(data: Data, local: Path, tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    undisturbed = calm(data, tmp_path_factory.mktemp("calm") / "set")
+    assert undisturbed.contents == contents(local)
+    return undisturbed
 
 
-@pytest.mark.parametrize("victim", ["python", "java"] * 6)
-def test_the_job_is_killed(victim: str, data: Data, local: Path, seconds: float, tmp_path: Path) -> None:
-    folder, moment = tmp_path / "set", CHOSEN.uniform(0, seconds)
-    job = start(data, folder, SPARK)
+@pytest.fixture(scope="module")
+def in_days(tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    folder = tmp_path_factory.mktemp("days")
+    for place, day in enumerate(DAYS):
+        write(folder / "visits", day, seed=place, rows=300)
+    return calm(table_data(folder / "visits", label="ill", day="day"), folder / "set")
+
+
+@pytest.mark.parametrize(("what", "victim"), [(what, victim) for what in KINDS for victim in ("python", "java")])
+def test_the_job_is_killed(what: str, victim: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    undisturbed: Calm = request.getfixturevalue(what)
+    folder, moment = tmp_path / "set", CHOSEN.uniform(0, 0.9) * undisturbed.seconds
+    job = start(undisturbed.data, folder, SPARK)
     time.sleep(moment)
-    found = [each for each in [job, *job.children(recursive=True)] if victim in each.name()]
-    for each in found[:1]:
-        each.kill()
+    while not (found := [each for each in [job, *job.children(recursive=True)] if victim in each.name()]):
+        assert job.is_running(), f"it ended before {victim} could be killed after {moment:.1f} s"
+        time.sleep(0.02)
+    found[0].kill()
     status = ended(job)
-    assert (folder / "manifest.json").exists() == folder.exists(), f"half a feature set after {moment:.1f} s"
-    if folder.exists():
-        assert contents(folder) == contents(local)
-    elif status == 0:
-        pytest.fail(f"it ended well without a feature set, {victim} killed after {moment:.1f} s")
-    assert ended(start(data, folder, SPARK)) == 0
-    assert contents(folder) == contents(local)
+    if (folder / "manifest.json").exists():
+        assert contents(folder) == undisturbed.contents
+    else:
+        assert status != 0, f"it ended well without a feature set, {victim} killed after {moment:.1f} s"
+    assert ended(start(undisturbed.data, folder, SPARK)) == 0
+    assert contents(folder) == undisturbed.contents
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_executors_are_killed(data: Data, local: Path, seconds: float, servers: Servers, tmp_path: Path) -> None:
+def test_executors_are_killed(whole: Calm, servers: Servers, tmp_path: Path) -> None:
     master = servers.master()
     workers = [servers.worker(master, name) for name in ("one", "two")]
     spark = compose("flights_delay", ["spark=standalone", f"spark.master={master}", *SMALL]).spark
-    killed = 0
     for number in range(4):
-        job, moment = start(data, tmp_path / str(number), spark), CHOSEN.uniform(0.3, 1) * seconds
+        job, moment = start(whole.data, tmp_path / str(number), spark), CHOSEN.uniform(0.3, 0.9) * whole.seconds
         time.sleep(moment)
-        for worker in CHOSEN.sample(workers, 2):
-            if executors := worker.children(recursive=True):
-                executors[-1].kill()
-                killed += 1
-                break
+        while not (executors := [child for worker in workers for child in worker.children(recursive=True)]):
+            assert job.is_running(), "it ended before an executor could be killed"
+            time.sleep(0.02)
+        CHOSEN.choice(executors).kill()
         assert ended(job) == 0, (tmp_path / f"{number}.work" / "log").read_text()[-2000:]
-        assert contents(tmp_path / str(number)) == contents(local)
-    assert killed
+        assert contents(tmp_path / str(number)) == whole.contents
 
 
 def test_feeds_are_killed(local: Path, tmp_path: Path) -> None:
@@ -118,7 +140,8 @@ def test_feeds_are_killed(local: Path, tmp_path: Path) -> None:
     assert len(calm.strip()) == 64
     for number in range(4):
         disturbed = feed(tmp_path / str(number))
-        time.sleep(CHOSEN.uniform(0, seconds))
+        time.sleep(CHOSEN.uniform(0, 0.9) * seconds)
+        assert disturbed.is_running()
         disturbed.kill()
         disturbed.communicate()
         assert feed(tmp_path / str(number)).communicate()[0] == calm
