@@ -35,7 +35,7 @@ class Data(Place):
     checks: Checks = Checks()
     split: AnySplit
     day: str | None = Field(
-        default=None, description="column of dates; rows of a day are cleaned once, and again only when they change"
+        default=None, description="column of dates; where folders are named by it, a day is read once, and again only when its files change"
     )
     window: str | None = Field(
         default=None, description="days to take, by `day`: 2013-01-01..2013-06-30 (inclusive), or 90d, the newest"
@@ -70,6 +70,8 @@ class Data(Place):
     def _only_tables_are_of_any_kind(self) -> Self:
         if self.source != "table" and (self.joins or self.format or self.of_database):
             raise ValueError(f"source={self.source} knows what its files are: joins and formats are for source=table")
+        if self.source == "digits" and (self.day or self.window or self.options):
+            raise ValueError("source=digits is one small file: day, window and options are for other sources")
         return self
 
     @model_validator(mode="after")
