@@ -20,7 +20,9 @@ class Rule(Strict):
     most: Bound | None = Field(default=None, description="largest number, or last date")
     not_null: bool = False
     allowed: list[str | int | float] | None = Field(default=None, min_length=1)
-    matches: str | None = Field(default=None, description="a regular expression, as Java and Python both read it, that the whole value has to match")
+    matches: str | None = Field(
+        default=None, description="a regular expression, of Java and Python alike, that the whole value has to match"
+    )
 
     @field_validator("allowed", mode="before")
     @classmethod

@@ -35,7 +35,8 @@ class Data(Place):
     checks: Checks = Checks()
     split: AnySplit
     day: str | None = Field(
-        default=None, description="column of dates; where folders are named by it, a day is read once, and again only when its files change"
+        default=None,
+        description="column of dates; where folders are named by it, a day is read anew only when its files change",
     )
     window: str | None = Field(
         default=None, description="days to take, by `day`: 2013-01-01..2013-06-30 (inclusive), or 90d, the newest"
