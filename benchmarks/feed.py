@@ -49,10 +49,10 @@ WAYS = dict.fromkeys(ORDERS, IN_ORDER) | {
 
 
 def apart(pythons: Sequence[str], *arguments: object) -> dict[str, float] | None:
-    """Measure in a process of its own, of the first interpreter that has the package; None if none has.
+    """Measure in a process of its own, of the first interpreter that has the package; None if none has, or it fails.
 
     Raises:
-        RuntimeError: reading failed.
+        RuntimeError: a way of our own failed.
 
     """
     for python in pythons:
@@ -62,7 +62,9 @@ def apart(pythons: Sequence[str], *arguments: object) -> dict[str, float] | None
             found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
             return found
         if done.returncode != NOT_HERE:
-            raise RuntimeError(done.stderr)
+            if arguments[0] not in PEERS:
+                raise RuntimeError(done.stderr)
+            print(f"{arguments[0]} failed, and this run of it is left out: {done.stderr[-500:]}", file=sys.stderr)
     return None
 
 
