@@ -72,7 +72,10 @@ def test_the_own_table_runs(up: Up, tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.server
-@pytest.mark.parametrize(("experiment", "strategy"), [("flights_delay", "ddp"), ("flights_airtime", "single")])
+@pytest.mark.parametrize(
+    ("experiment", "strategy"),
+    [("flights_delay", "ddp"), pytest.param("flights_airtime", "single", marks=pytest.mark.soak)],
+)
 def test_accuracy_on_all_flights(up: Up, experiment: str, strategy: str) -> None:
     done = summary(franklin("run", experiment, f"strategy={strategy}", "--json", home=up.home))
     metrics = done["metrics"]["test"]
