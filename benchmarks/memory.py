@@ -1,6 +1,6 @@
 """Data five times larger than the memory: prepared, trained on for an epoch and scored, each stage inside that memory.
 
-    python -m benchmarks.memory [--memory 1g] [--heap 560m] [--feed 64m] [--times 180]
+    python -m benchmarks.memory [--memory 1280m] [--heap 560m] [--feed 64m] [--times 195]
 
 Flights are multiplied first (`spark_jobs.scale`), which is outside the limit. Then each stage runs in a control group
 of the kernel that holds all its processes, and what they have in the system's cache, under the limit: a stage that
@@ -116,10 +116,10 @@ def size(folder: Path) -> int:
 def main() -> None:
     """Make the data, run the stages, print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memory", default="1g", help="of each stage, all of it")
+    parser.add_argument("--memory", default="1280m", help="of each stage, all of it")
     parser.add_argument("--heap", default="560m", help="of Spark")
     parser.add_argument("--feed", default="64m", help="feed.memory")
-    parser.add_argument("--times", type=int, default=180, help="copies of the year")
+    parser.add_argument("--times", type=int, default=195, help="copies of the year")
     options = parser.parse_args()
     limit = int(options.memory[:-1]) * UNITS[options.memory[-1]]
     with tempfile.TemporaryDirectory(prefix="memory-") as temporary:
