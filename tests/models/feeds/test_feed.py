@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -30,7 +29,6 @@ from models.feeds.feed import Feed, Source
 from models.feeds.mapped import Mapped
 from models.feeds.petastorm import Petastorm
 from models.feeds.stored import Stored
-from models.feeds.transformed import Transformed, find
 from tests.feature_sets import write_feature_set
 
 Case = dict[str, Any]
@@ -334,58 +332,6 @@ def test_a_name_that_petastorm_cannot_give_is_named(tmp_path: Path) -> None:
         Petastorm(str(tmp_path), manifest.model_copy(update={"columns": columns}), "train", 2**20)
 
 
-def negated(batch: Batch) -> Batch:
-    """A transform, as a person writes it."""
-    return batch._replace(numeric=-batch.numeric)
-
-
-@pytest.mark.parametrize("layout", ["stored", "mapped"])
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, workers: int) -> None:
-    manifest = numbered(tmp_path, [[50, 21], [33]])
-
-    def fresh() -> Transformed:
-        feed = Feed(source(layout, tmp_path, manifest), batch_size=10, shuffle=True, seed=2)
-        return Transformed(feed, negated, workers)
-
-    plain = Feed(source(layout, tmp_path, manifest), batch_size=10, shuffle=True, seed=2)
-    changed = fresh()
-    assert len(changed) == len(plain) == 11
-    first = list(islice(iter(changed), 4))
-    resumed = fresh()
-    resumed.load_state_dict(changed.state_dict())
-    both = zip([*first, *resumed], plain, strict=True)
-    assert all(
-        torch.equal(ours.numeric, -theirs.numeric) and torch.equal(ours.label, theirs.label) for ours, theirs in both
-    )
-    assert resumed.state_dict() == plain.state_dict()
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("transform", [None, f"{__name__}:negated"])
-def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, transform: str | None) -> None:
-    manifest, gpu = numbered(tmp_path, [[50, 21], [33]]), torch.device("cuda", 0)
-    wanted = schema.Feed(**WANTED, transform=transform)
-    here, there = (
-        open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1, device=device)
-        for device in (None, gpu)
-    )
-    for ours, theirs in zip(here, there, strict=True):
-        tensors = (*theirs.inputs, theirs.label)
-        assert all(each.is_pinned() if transform else each.device == gpu for each in tensors)
-        assert all(torch.equal(a, b.cpu()) for a, b in zip((*ours.inputs, ours.label), tensors, strict=True))
-
-
-def test_workers_are_not_forked_from_under_a_thread(tmp_path: Path) -> None:
-    manifest = numbered(tmp_path, [[50, 21], [33]])
-    wanted = schema.Feed(**WANTED, transform=f"{__name__}:negated", workers=2)
-    train = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
-    seen = [batch for _ in range(2) for batch in train]
-    assert sorted(-int(row) for batch in seen for row in batch.numeric) == sorted([*range(104)] * 2)
-
-
 def test_a_reader_that_gives_too_few_rows_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = numbered(tmp_path, [[50, 21]])
     short = Petastorm(str(tmp_path), manifest, "train", 2**20)
@@ -393,8 +339,3 @@ def test_a_reader_that_gives_too_few_rows_is_found_out(tmp_path: Path, monkeypat
     monkeypatch.setattr(short, "_batches", lambda _: iter(batches[:-1]))
     with pytest.raises(RuntimeError, match=r"0\.parquet: Petastorm gave -21 rows beside 71"):
         short.words(short.groups)
-
-
-def test_a_transform_that_is_not_there_is_named() -> None:
-    with pytest.raises(FranklinError, match=r"feed.transform=math:nothing: module 'math' has no attribute 'nothing'"):
-        find("math:nothing")
