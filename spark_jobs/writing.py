@@ -27,7 +27,7 @@ GROUPS_PER_FILE = 4
 FEWEST_GROUPS = 8
 # Types that are written plain, and what is appended to a name to say so.
 PLAIN = {"float": "", "binary": "", "array<float>": ".list.element"}
-# Of floats, lz4 takes half as much room again as zstd and is read in a third of the time.
+# Of flights, lz4 took 1.6 times the room of zstd and 0.6 of the time to decode.
 QUICK, SMALL = "lz4_raw", "zstd"
 NO_SPACE = "No space left on device"
 
