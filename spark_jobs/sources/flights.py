@@ -75,7 +75,9 @@ def join(tables: dict[str, DataFrame], holidays: DataFrame) -> DataFrame:
         "date", F.try_to_date(F.concat_ws("-", "year", "month", "day"), "y-M-d")
     )
     for name, keys in KEYS.items():
-        rows = rows.join(F.broadcast(_lookup(flight_tables[name], name, keys)), keys, "left")
+        # Weather grows with the years, and its keys are those by which flights were just dealt and sorted.
+        how = "merge" if name == "weather" else "broadcast"
+        rows = rows.join(_lookup(flight_tables[name], name, keys).hint(how), keys, "left")
     return rows.join(F.broadcast(holidays), "date", "left")
 
 
