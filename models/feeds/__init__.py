@@ -43,7 +43,7 @@ def open_feed(
             mapped.begin()
     feed = Feed(
         source,
-        batch_size=settings.batch_size // world_size,
+        batch_size=settings.batch_size,
         shuffle=split == "train",
         seed=seed,
         rank=rank,

@@ -13,6 +13,8 @@ class Batch(NamedTuple):
         categorical: `(batch, m)` int64 codes, the columns of `Manifest.categorical`.
         tensors: `(batch, *shape)` each, the columns of `Manifest.tensors`: standardised float32, or int64 tokens.
         label: `(batch,)` float32 (binary: 0 or 1; regression: the label's own unit) or int64 (multiclass).
+        weight: rows of this batch over the mean number of rows that ranks have in this step. The mean over ranks of
+            their batches' mean losses, each times its weight, is the mean loss of the step's rows.
 
     """
 
@@ -20,6 +22,7 @@ class Batch(NamedTuple):
     categorical: Tensor
     tensors: tuple[Tensor, ...]
     label: Tensor
+    weight: float = 1.0
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

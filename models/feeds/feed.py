@@ -1,9 +1,8 @@
 """A feed: one rank's share of a split, as batches, from any source."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from itertools import pairwise
 from typing import Any, Protocol, cast
 
 import torch
@@ -22,11 +21,13 @@ class Source(Protocol):
     Attributes:
         name: what a person calls it.
         record: what a row is made of.
+        shared: whether every rank has all rows at hand, so that all take their parts of the same batches.
 
     """
 
     name: str
     record: Record
+    shared: bool
 
     @property
     def units(self) -> Units:
@@ -71,7 +72,7 @@ class Feed:
 
         Args:
             source: the split.
-            batch_size: rows of one step of this rank, at most.
+            batch_size: rows of one step over all ranks together, at most.
             shuffle: whether to shuffle.
             seed: of the order.
             rank: this rank.
@@ -95,7 +96,7 @@ class Feed:
 
     def __len__(self) -> int:
         """Batches of a whole epoch, the same for every rank."""
-        return deal([Span(0, 0, self._rows)], self._fresh.world_size, self._fresh.batch_size)[0].steps
+        return deal([Span(0, 0, self._rows)], self._fresh, shared=self._source.shared)[0].steps
 
     def __iter__(self) -> Iterator[Batch]:
         """Give the batches of the current epoch that were not given yet."""
@@ -104,7 +105,7 @@ class Feed:
     def counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Give batches that were read from here on, by whomever, and move on with each."""
         epoch, legs = self._epoch, tuple(self._legs)
-        steps = self._order().shares[self._rank].steps
+        steps = self._order().steps
         for step, batch in enumerate(self._timed(batches), legs[-1].step + 1):
             if step < steps:
                 self._epoch, self._legs = epoch, [*legs[:-1], legs[-1]._replace(step=step)]
@@ -125,14 +126,28 @@ class Feed:
     def batches(self, skip: int = 0, every: int = 1) -> Iterator[Batch]:
         """Read the batches from here on, or every so many-th after `skip`; where the feed is does not change."""
         order, first = self._order(), self._legs[-1].step
-        share, record = order.shares[self._rank], self._source.record
-        cuts = map(share.cut, range(first, share.steps + 1))
-        with closing(self._source.load(order, order.visits(self._rank, first), shuffle=self._shuffle)) as loaded:
+        share, record = order.shares[0 if self._source.shared else self._rank], self._source.record
+        with closing(self._source.load(order, order.visits(share, first), shuffle=self._shuffle)) as loaded:
             taker = _Taker(loaded, record.width)
-            for number, (low, high) in enumerate(pairwise(cuts)):
-                words = taker.take(high - low, wanted=number % every == skip)
-                if number % every == skip:
-                    yield record.batch(self._placed(words))
+            for step in range(first, share.steps):
+                rows = share.cut(step + 1) - share.cut(step)
+                low, high = self._part(rows) if self._source.shared else (0, rows)
+                taker.skip(low)
+                if (step - first) % every == skip:
+                    words = self._placed(taker.take(high - low))
+                    yield record.batch(words, self._weight(order, step, high - low))
+                else:
+                    taker.skip(high - low)
+                taker.skip(rows - high)
+
+    def _part(self, rows: int) -> tuple[int, int]:
+        """Which rows of a step of so many are this rank's."""
+        return self._rank * rows // self._fresh.world_size, (self._rank + 1) * rows // self._fresh.world_size
+
+    def _weight(self, order: Order, step: int, rows: int) -> float:
+        """This rank's rows over the mean of all ranks'."""
+        whole = sum(share.cut(step + 1) - share.cut(step) for share in order.shares)
+        return rows * self._fresh.world_size / whole
 
     def _placed(self, words: Tensor) -> Tensor:
         """Rows where batches go: to a GPU in one copy, out of pinned memory, while it is at work on the last ones."""
@@ -160,18 +175,20 @@ class Feed:
                     f"{self._source.name}: the position is that of another order, {name} was {there} and is {here}; "
                     "set it back, or start afresh"
                 )
-        self._epoch, self._legs = state["epoch"], [Leg(*leg) for leg in state["legs"]]
-        if self._legs[-1][:2] != self._fresh[:2]:
-            self._legs.append(self._fresh)
+        legs = [Leg(*leg) for leg in state["legs"]]
+        ours = [*legs[:-1], self._fresh._replace(step=legs[-1].step)]
+        same = legs == ours or (self._source.shared and self._order(legs).steps == self._order(ours).steps)
+        self._epoch, self._legs = state["epoch"], ours if same else [*legs, self._fresh]
 
-    def _order(self) -> Order:
+    def _order(self, legs: Sequence[Leg] | None = None) -> Order:
         return Order(
             self._source.units,
             seed=self._seed,
             epoch=self._epoch,
             shuffle=self._shuffle,
             window_rows=self._source.window_rows,
-            legs=self._legs,
+            legs=legs or self._legs,
+            shared=self._source.shared,
         )
 
     def _identity(self) -> dict[str, int]:
@@ -188,15 +205,21 @@ class _Taker:
         self._rows = self._empty = Rows(torch.empty(0, width, dtype=torch.int32))
         self._at = 0
 
-    def take(self, rows: int, *, wanted: bool) -> Tensor:
-        """Take so many rows; none of them are gathered unless `wanted`."""
-        parts = []
+    def take(self, rows: int) -> Tensor:
+        """Take so many rows."""
+        parts = [stretch.take(low, high) for stretch, low, high in self._pass(rows)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts) if parts else self._empty.words
+
+    def skip(self, rows: int) -> None:
+        """Pass over so many rows, none of which is gathered."""
+        for _ in self._pass(rows):
+            pass
+
+    def _pass(self, rows: int) -> Iterator[tuple[Rows, int, int]]:
         while rows:
             if self._at == len(self._rows):
                 self._rows = self._empty  # one window is let go before the next one comes
                 self._rows, self._at = next(self._loaded), 0
             end = min(self._at + rows, len(self._rows))
-            if wanted:
-                parts.append(self._rows.take(self._at, end))
+            yield self._rows, self._at, end
             rows, self._at = rows - (end - self._at), end
-        return parts[0] if len(parts) == 1 else torch.cat(parts) if parts else self._empty.words

@@ -38,6 +38,8 @@ WINDOW_ROWS = 16_384  # some megabytes: the processor's cache holds them while r
 class Mapped:
     """A split in a file of its own, made of the stored row groups when it is first read."""
 
+    shared = True
+
     def __init__(self, stored: Stored, folder: Path, split: str, memory_bytes: int) -> None:
         """Name the files; nothing is made yet. No more than `memory_bytes` of the map are in use at a time."""
         self.name, self.record = stored.name, stored.record

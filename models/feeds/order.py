@@ -1,16 +1,18 @@
 """Which rows an epoch gives to which rank, and when: arithmetic alone, no row is touched.
 
 A split is made of units, which are row groups, or smaller chunks of rows. An epoch lays them end to end in an order
-drawn from (seed, epoch). Of these `R` rows, rank `r` of `W` takes `[r * R // W, (r + 1) * R // W)`, its stream. It is
-cut into windows of whole batches, and the rows of a window are permuted. Without `shuffle`, all stays as in the files.
+drawn from (seed, epoch). These `R` rows are one stream for all ranks where every rank has all rows at hand: each of its
+batches is a step, and rank `r` of `W` takes its part of it, so steps are the same however many ranks there are. Where
+ranks read for themselves, each has a stream of its own, the rows `[r * R // W, (r + 1) * R // W)`. A stream is cut into
+windows of whole batches, and the rows of a window are permuted. Without `shuffle`, all stays as in the files.
 
 Tail rule: every rank has the same number of batches, whose sizes differ by at most one row, so there is no short last
-batch, no row is dropped and none is seen twice. Batches have at most `batch_size` rows, or two where `batch_size` is 1
-and ranks have unequal rows.
+batch, no row is dropped and none is seen twice. All ranks together take at most `batch_size` rows in a step, or a row
+more for each rank where that is the only way to give each of them one.
 
-An epoch that goes on with another number of ranks, or another batch size, begins a new leg: what the streams have left
-is laid end to end, in the order of the ranks, and dealt again by the same rule. Only when fewer rows are left than
-there are ranks, some ranks get one batch without a row.
+An epoch that goes on with another batch size, or where ranks have streams of their own with another number of ranks,
+begins a new leg: what the streams have left is laid end to end, in the order of the ranks, and dealt again by the same
+rule. Only when fewer rows are left than there are ranks, some ranks get one batch without a row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +27,7 @@ from models.feeds.units import Rows, Stretch, Units
 
 
 class Leg(NamedTuple):
-    """How far an epoch went: `step` batches of `batch_size` rows on each of `world_size` ranks."""
+    """How far an epoch went: `step` steps of `batch_size` rows over all of `world_size` ranks together."""
 
     world_size: int
     batch_size: int
@@ -41,7 +43,7 @@ class Span(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What one rank gets in a leg: spans in order, in so many batches."""
+    """What a stream gives in a leg: spans in order, in so many batches."""
 
     spans: tuple[Span, ...]
     steps: int
@@ -87,6 +89,7 @@ class Order:
         shuffle: bool,
         window_rows: int,
         legs: Sequence[Leg],
+        shared: bool,
     ) -> None:
         """Deal the rows of a split.
 
@@ -97,16 +100,22 @@ class Order:
             shuffle: whether to permute units, and rows in windows.
             window_rows: rows of a window, but at least one batch.
             legs: the legs of the epoch; of the last one, `step` is not looked at.
+            shared: whether all ranks take their parts of one stream.
 
         """
         self._laid = units.lay(seed, epoch, shuffle=shuffle)
-        self._key = (seed, epoch, legs[0].world_size)
+        self._key = (seed, epoch, 1 if shared else legs[0].world_size)
         self._window_rows = window_rows
-        self._streams = deal([Span(0, 0, units.rows)], legs[0].world_size, legs[0].batch_size)
+        self._streams = deal([Span(0, 0, units.rows)], legs[0], shared=shared)
         self.shares = [Share((Span(rank, 0, share.rows),), share.steps) for rank, share in enumerate(self._streams)]
         for done, following in pairwise(legs):
             left = [span for share in self.shares for span in share.between(share.cut(done.step), share.rows)]
-            self.shares = deal(left, following.world_size, following.batch_size)
+            self.shares = deal(left, following, shared=shared)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the last leg, the same for every rank."""
+        return self.shares[0].steps
 
     def between(self, start: int, stop: int) -> Stretch:
         """Find the units that hold the rows at the positions `[start, stop)`."""
@@ -118,9 +127,8 @@ class Order:
         cuts = np.clip(starts, start, stop)
         return torch.from_numpy(np.arange(start, stop) + np.repeat(firsts - starts[:-1], np.diff(cuts)))
 
-    def visits(self, rank: int, step: int) -> Iterator[Visit]:
-        """What a rank reads from its batch number `step` on."""
-        share = self.shares[rank]
+    def visits(self, share: Share, step: int) -> Iterator[Visit]:
+        """What is read of a share from its batch number `step` on."""
         for stream, low, high in share.between(share.cut(step), share.rows):
             first = self._streams[stream].spans[0].low
             bounds = self._windows(stream)
@@ -139,11 +147,12 @@ class Order:
         return np.arange(windows + 1) * share.steps // windows * share.rows // share.steps
 
 
-def deal(spans: Sequence[Span], world_size: int, batch_size: int) -> list[Share]:
-    """Deal rows to ranks, evenly and in order."""
+def deal(spans: Sequence[Span], leg: Leg, *, shared: bool) -> list[Share]:
+    """Deal rows to ranks, evenly and in order; or to all of them together, who then take parts of every batch."""
     rows = sum(span.high - span.low for span in spans)
-    steps = min(ceil_div(ceil_div(rows, world_size), batch_size), max(1, rows // world_size))
-    cuts = [rank * rows // world_size for rank in range(world_size + 1)]
+    steps = min(ceil_div(rows, leg.batch_size), max(1, rows // leg.world_size))
+    streams = 1 if shared else leg.world_size
+    cuts = [stream * rows // streams for stream in range(streams + 1)]
     return [Share(tuple(_between(spans, low, high)), steps) for low, high in pairwise(cuts)]
 
 

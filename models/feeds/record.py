@@ -58,12 +58,12 @@ class Record:
         for (tensor, place), values in zip(self._tensors(out), columns[self.scalars : -1], strict=True):
             place[:] = pack(values, tensor)
 
-    def batch(self, words: Tensor) -> Batch:
+    def batch(self, words: Tensor, weight: float = 1.0) -> Batch:
         """Make a batch of `(rows, width)` words; its numbers are a view of them."""
         floats = words.view(torch.float32)
         label = words[:, -1].long() if self.label_is_class else floats[:, -1]
         tensors = tuple(for_network(unpack(part, tensor), tensor) for tensor, part in self._tensors(words))
-        return Batch(floats[:, : self.numeric], words[:, self.numeric : self.scalars].long(), tensors, label)
+        return Batch(floats[:, : self.numeric], words[:, self.numeric : self.scalars].long(), tensors, label, weight)
 
     def _tensors(self, words: Tensor) -> Iterator[tuple[TensorColumn, Tensor]]:
         """Each tensor column with its words."""

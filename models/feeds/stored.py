@@ -32,6 +32,8 @@ class RowGroup(NamedTuple):
 class Stored:
     """A split as Spark left it."""
 
+    shared = False  # a rank decodes its own row groups alone
+
     def __init__(self, folder: str, manifest: Manifest, split: SplitName, memory_bytes: int) -> None:
         """Name the files; nothing is read yet. What is read takes no more than `memory_bytes` at a time."""
         self.name, self.record = f"the {split} split of {folder}", Record.of(manifest)

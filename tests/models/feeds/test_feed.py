@@ -4,10 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import fsspec
@@ -16,163 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from conf import schema
-from conf.columns import Categorical, Numeric, TensorColumn
 from conf.errors import FranklinError
-from conf.manifest import DataFile, Label, Manifest, Split
+from conf.manifest import DataFile, Manifest, Split
 from models.feeds import cache_folder, open_feed
-from models.feeds.batch import Batch
-from models.feeds.feed import Feed, Source
+from models.feeds.feed import Feed
 from models.feeds.mapped import Mapped
 from models.feeds.petastorm import Petastorm
 from models.feeds.stored import Stored
 from tests.feature_sets import write_feature_set
-
-Case = dict[str, Any]
-WANTED: Case = {"name": "arrow", "batch_size": 10, "layout": "mapped", "memory": "1m", "cache": None}
-LAYOUTS = ("stored", "mapped", "petastorm", "petastorm mapped")
-
-
-def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "train", memory: int = 2**20) -> Source:
-    stored = (Petastorm if "petastorm" in layout else Stored)(str(folder), manifest, split, memory)
-    return Mapped(stored, Path(folder) / ".rows", split, memory) if "mapped" in layout else stored
-
-
-def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
-    """A feature set whose rows are numbered 0, 1, 2, ... in every column, in files of these row groups.
-
-    Its tensor, `(3,)` bytes, has each number modulo 256 three times.
-    """
-    start, files = 0, []
-    (folder / "train").mkdir()
-    for index, groups in enumerate(row_groups):
-        path = f"train/{index}.parquet"
-        schema = pa.schema({"x": pa.float32(), "c": pa.int32(), "t": pa.list_(pa.int16()), "y": pa.float32()})
-        with pq.ParquetWriter(folder / path, schema) as writer:
-            for rows in groups:
-                numbers = range(start, start + rows)
-                columns = {key: list(numbers) for key in schema.names} | {"t": [[i % 256] * 3 for i in numbers]}
-                writer.write_table(pa.table(columns, schema), rows)
-                start += rows
-        files.append(DataFile(path=path, row_groups=groups))
-    return Manifest(
-        name="numbered",
-        task="regression",
-        label=Label(name="y", classes=[], prior=[], mean=0, scale=1),
-        columns=[
-            Numeric(name="x", mean=0, scale=1, indicator=False),
-            Categorical(name="c", vocabulary=[str(i) for i in range(start)]),
-            TensorColumn(name="t", shape=[3], dtype="uint8", codec="list", pad=False, mean=0, scale=1, tokens=0),
-        ],
-        splits={"train": Split(files=files)},
-        holdout=[],
-        rows_in=start,
-        quarantined={},
-        set_aside={},
-        inferred={},
-        example=[],
-        inputs=[],
-        fingerprint="numbered",
-        created="2026-01-01T00:00:00+00:00",
-    )
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    row_groups = draw(st.lists(st.lists(st.integers(1, 23), min_size=1, max_size=4), min_size=1, max_size=3))
-    rows = sum(map(sum, row_groups))
-    return {
-        "layout": draw(st.sampled_from(LAYOUTS)),
-        "row_groups": row_groups,
-        "rows": rows,
-        "world_size": draw(st.integers(1, min(rows, 5))),
-        "batch_size": draw(st.integers(1, 40)),
-        "memory": draw(st.integers(16, 4000)),  # bytes; a row has 16
-        "seed": draw(st.integers(0, 3)),
-        "shuffle": draw(st.booleans()),
-    }
-
-
-def feeds(folder: str, manifest: Manifest, case: Case, **changes: int) -> Iterator[Feed]:
-    chosen = {key: case[key] for key in ("world_size", "batch_size", "seed", "shuffle")} | changes
-    for rank in range(chosen["world_size"]):
-        yield Feed(source(case["layout"], folder, manifest, memory=case["memory"]), rank=rank, **chosen)
-
-
-def numbers(batches: Iterator[Batch]) -> list[list[int]]:
-    return [rows_of(batch) for batch in batches]
-
-
-def rows_of(batch: Batch) -> list[int]:
-    """The numbers of a batch's rows, which have to be the same in each column."""
-    rows = batch.label.int()
-    for values in (batch.numeric, batch.categorical):
-        assert torch.equal(values.int(), rows[:, None])
-    assert torch.equal(batch.tensors[0].int(), (rows % 256)[:, None].expand(-1, 3))
-    return rows.tolist()
-
-
-@settings(max_examples=80, deadline=None)
-@given(cases(), st.integers(0, 2))
-def test_every_row_once_in_equal_steps_of_even_batches(case: Case, epoch: int) -> None:
-    with TemporaryDirectory() as folder:
-        manifest = numbered(Path(folder), case["row_groups"])
-        ranks = []
-        for feed in feeds(folder, manifest, case):
-            feed.set_epoch(epoch)
-            batches = numbers(iter(feed))
-            sizes = [len(batch) for batch in batches]
-            assert len(batches) == len(feed)
-            assert max(sizes) - min(sizes) <= 1
-            assert min(sizes) >= 1
-            assert max(sizes) <= max(case["batch_size"], 2)
-            ranks.append(batches)
-    assert len({len(batches) for batches in ranks}) == 1
-    seen = [row for batches in ranks for batch in batches for row in batch]
-    assert sorted(seen) == list(range(case["rows"]))
-    if not case["shuffle"]:
-        assert seen == list(range(case["rows"]))
-
-
-@settings(max_examples=60, deadline=None)
-@given(cases(), st.data())
-def test_resumes_at_the_next_unseen_batch(case: Case, data: st.DataObject) -> None:
-    with TemporaryDirectory() as folder:
-        manifest = numbered(Path(folder), case["row_groups"])
-        rank = data.draw(st.integers(0, case["world_size"] - 1))
-        feed, other, resumed = (list(feeds(folder, manifest, case))[rank] for _ in range(3))
-        two_epochs = numbers(iter(feed)) + numbers(iter(feed))
-        cut = data.draw(st.integers(0, len(feed)))
-        started = numbers(islice(iter(other), cut))
-        resumed.load_state_dict(other.state_dict())
-        rest = numbers(iter(resumed))
-        assert started + rest == two_epochs[: cut + len(rest)]
-        assert len(rest) == (len(feed) - cut or len(feed))  # after a whole epoch comes the next
-
-
-@settings(max_examples=60, deadline=None)
-@given(cases(), st.integers(1, 5), st.integers(1, 40), st.data())
-def test_resumes_with_another_number_of_ranks(case: Case, ranks: int, batch_size: int, data: st.DataObject) -> None:
-    with TemporaryDirectory() as folder:
-        manifest = numbered(Path(folder), case["row_groups"])
-        before = list(feeds(folder, manifest, case))
-        cut = data.draw(st.integers(0, len(before[0]) - 1))
-        seen = [row for feed in before for batch in numbers(islice(iter(feed), cut)) for row in batch]
-        (state,) = {str(feed.state_dict()): feed.state_dict() for feed in before}.values()  # the same on each rank
-        ranks = min(ranks, case["rows"])
-        after = list(feeds(folder, manifest, case, world_size=ranks, batch_size=batch_size))
-        counts = set()
-        for feed in after:
-            feed.load_state_dict(state)
-            batches = numbers(iter(feed))
-            counts.add(len(batches))
-            seen += [row for batch in batches for row in batch]
-            assert feed.state_dict()["epoch"] == 1
-        assert len(counts) == 1
-        assert sorted(seen) == list(range(case["rows"]))
+from tests.models.feeds.numbered import LAYOUTS, WANTED, numbered, numbers, rows_of, source
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -207,7 +58,7 @@ def test_a_rank_opens_only_the_files_of_its_range(tmp_path: Path) -> None:
     manifest = numbered(tmp_path, [[40], [40], [40], [40]])
     for path in ("train/2.parquet", "train/3.parquet"):
         (tmp_path / path).unlink()
-    feed = Feed(source("stored", tmp_path, manifest), batch_size=8, world_size=2, shuffle=False)
+    feed = Feed(source("stored", tmp_path, manifest), batch_size=16, world_size=2, shuffle=False)
     assert len(numbers(iter(feed))) == 10
 
 
@@ -247,7 +98,7 @@ def test_two_decoders_do_not_share_a_mapped_file(tmp_path: Path) -> None:
 def make_and_die(folder: Path, manifest: Manifest, after: int) -> None:
     """Make the mapped layout and be killed when so many row groups are decoded."""
     stored = Stored(str(folder), manifest, "train", 2**20)
-    decode: Callable[..., torch.Tensor] = stored.words
+    decode: Any = stored.words
 
     def dying(group: Any) -> torch.Tensor:
         nonlocal after

@@ -13,7 +13,7 @@ from models.feeds import open_feed
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed, find
-from tests.models.feeds.test_feed import WANTED, numbered, source
+from tests.models.feeds.numbered import WANTED, numbered, source
 
 
 def negated(batch: Batch) -> Batch:
