@@ -97,6 +97,8 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        # Rows that are kept go to disk in batches of megabytes; by default, Java holds on to a hundred of them.
+        "spark.serializer.objectStreamReset": "1",
         **SESSION,
         **{f"spark.hadoop.{key}": value for key, value in HADOOP.items()},
         **placed(spark),
