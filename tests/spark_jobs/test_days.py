@@ -132,3 +132,10 @@ def test_a_folder_that_is_no_day_is_named() -> None:
     with pytest.raises(FranklinError, match="'yesterday' is no date"):
         by_day(["/x/day=yesterday/a.csv"], "day")
     assert wanted([date(2020, 1, 1), date(2020, 3, 1)], "60d") == [date(2020, 3, 1)]
+
+
+def test_a_folder_of_a_day_in_the_future_makes_no_window() -> None:
+    days = [date(2020, 1, 1), date(2206, 1, 1)]
+    with pytest.raises(FranklinError, match=r"data\.window=60d: the newest day is 2206-01-01, in the future"):
+        wanted(days, "60d")
+    assert wanted(days, "2020-01-01..2020-12-31") == days[:1]
