@@ -66,7 +66,7 @@ def test_a_day_of_one_value_does_not_land(spark: SparkSession, tmp_path: Path) -
     data = table_data(tmp_path / "visits", day="day")
     with pytest.raises(FranklinError, match=r"p\.csv: a quote that nothing closes"), naming_damage():
         landed(spark, data, located(spark, data), str(tmp_path / "days"))
-    assert list((tmp_path / "days").glob("2020*")) == []
+    assert list((tmp_path / "days").iterdir()) == []
 
 
 @pytest.mark.parametrize(
