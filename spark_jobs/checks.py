@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from conf.checks import Checks, Rule
 from conf.errors import FranklinError
 from conf.manifest import Manifest
-from spark_jobs.dataset import KEY, Dataset, as_number, column, require
+from spark_jobs.dataset import KEY, Dataset, as_number, column, incomplete, require
 from spark_jobs.tally import Tally
 from spark_jobs.writing import Draft
 
@@ -39,10 +39,17 @@ def broken(checks: Checks) -> dict[str, Column]:
 
 
 def numbered(rows: DataFrame, checks: Checks, good: Column) -> DataFrame:
-    """Number the good rows of each key that has to be unique, in an order that depends on nothing but the rows."""
+    """Number the good rows of each key that has to be unique, in an order that depends on nothing but the rows.
+
+    A row that is a copy by one key is not good any more when the next key is looked at.
+    """
     for i, key in enumerate(checks.unique):
-        place = F.row_number().over(Window.partitionBy(*map(column, key), good).orderBy(KEY))
-        rows = rows.withColumn(f"{COPY}{i}", F.when(good & ~_incomplete(key), place))
+        counts = good & ~incomplete(key)
+        # All others are dealt by their own keys: those of one value, such as none, would be one task's.
+        apart = F.when(~counts, column(KEY))
+        place = F.row_number().over(Window.partitionBy(*map(column, key), apart).orderBy(KEY))
+        rows = rows.withColumn(f"{COPY}{i}", F.when(counts, place))
+        good &= F.coalesce(column(f"{COPY}{i}") == 1, F.lit(True))
     return rows
 
 
@@ -112,10 +119,6 @@ def _is(values: Column, kind: str) -> Column:
         "time": values.try_cast("timestamp").isNotNull(),
         "boolean": values.try_cast("boolean").isNotNull(),
     }[kind]
-
-
-def _incomplete(key: list[str]) -> Column:
-    return F.greatest(*(column(name).isNull() for name in key)) if len(key) > 1 else column(key[0]).isNull()
 
 
 def _listed(key: list[str]) -> str:

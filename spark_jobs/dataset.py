@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
@@ -14,7 +13,6 @@ from conf.errors import FranklinError, closest
 from conf.kinds import CategoricalKind, CyclicKind, Kind, NumericKind, TensorKind, TimeKind
 from conf.splits import AnySplit, DateSplit, FoldSplit, GroupSplit, HashSplit, StratifiedSplit
 from spark_jobs.arrays import LARGEST, holds_arrays, read_array, unfit
-from spark_jobs.sources.days import bounds
 
 # Columns beside the features and the label. Names that start with two underscores are franklin's.
 QUARANTINED, SET_ASIDE, ROW, KEY = "__quarantined", "__set_aside", "__row", "__key"
@@ -73,8 +71,7 @@ def placing(split: AnySplit, label: Column) -> list[Column]:
     if isinstance(split, DateSplit):
         date = as_date(split.column)
     elif isinstance(split, HashSplit) and split.key:
-        whole = F.greatest(F.lit(False), *(column(name).isNull() for name in split.key))
-        side = F.when(~whole, identity(map(column, split.key)))
+        side = F.when(~incomplete(split.key), identity(map(column, split.key)))
     elif isinstance(split, StratifiedSplit):
         stratum = (column(split.column) if split.column else label).cast("string")
     elif isinstance(split, GroupSplit | FoldSplit) and split.column:
@@ -89,16 +86,18 @@ def split_columns(split: AnySplit) -> list[str]:
     return [split.column] if split.column else []
 
 
-def within(rows: DataFrame, data: Data) -> Column:
-    """Return whether a row's day is in the window that is wanted; without a day it is not, without a window all are."""
-    if not data.window or not data.day:
-        return F.lit(True)
-    day = as_date(data.day)
-    newest = rows.agg(F.max(day)).head() if data.window.endswith("d") else (date.max,)
-    if newest is None or newest[0] is None:
-        raise FranklinError(f"data.day: '{data.day}' has no dates, so there is no window of days")
-    low, high = bounds(data.window, newest[0])
-    return F.coalesce(day.between(F.lit(low), F.lit(high)), F.lit(False))
+def placeless(split: AnySplit) -> dict[str, Column]:
+    """Return the reason and the condition of rows that have nothing to be split by; without a label, one is none."""
+    if isinstance(split, DateSplit):
+        return {f"no date in '{split.column}'": as_date(split.column).isNull()}
+    names = split_columns(split)
+    said = " or ".join(f"'{name}'" for name in names)
+    return {f"no value in {said}": incomplete(names)} if names else {}
+
+
+def incomplete(key: list[str]) -> Column:
+    """Return whether a column of a key is missing."""
+    return F.greatest(F.lit(False), *(column(name).isNull() for name in key))
 
 
 def first_reason(checks: dict[str, Column]) -> Column:
@@ -141,13 +140,9 @@ def misread(name: str, kind: Kind, stored: DataType | None = None) -> dict[str, 
     return {f"'{name}' is not a {noun}": ~missing & read_as(column(name), kind).isNull()}
 
 
-def beyond(columns: dict[str, Kind]) -> dict[str, Column]:
+def beyond(values: Mapping[str, Column]) -> dict[str, Column]:
     """Return the reasons and conditions of numbers that networks cannot reckon with."""
-    return {
-        f"'{name}' is beyond every 32-bit float": F.abs(column(name)) > LARGEST
-        for name, kind in columns.items()
-        if isinstance(kind, NumericKind | CyclicKind)
-    }
+    return {f"'{name}' is beyond every 32-bit float": F.abs(value) > LARGEST for name, value in values.items()}
 
 
 def require(name: str, there: Iterable[str], where: str) -> None:

@@ -8,6 +8,7 @@ A day is written to a hidden name and renamed, so it is there whole or not at al
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +23,10 @@ from conf.errors import FranklinError
 from spark_jobs.sources.days import by_day, wanted
 from spark_jobs.sources.far import plain_url
 from spark_jobs.sources.reading import Table, read_files
-from spark_jobs.writing import SMALL, Draft, check_seen, locked
+from spark_jobs.writing import DRAFT, SMALL, Draft, check_seen, full_disk, locked
 
-READING = ("format", "table", "options", "day")  # of the configuration, what decides how a file is read
+# Of the configuration, what decides how a file is read: `path` decides which folders become columns.
+READING = ("path", "format", "table", "options", "day")
 
 
 def landed(spark: SparkSession, data: Data, table: Table, folder: str) -> DataFrame:
@@ -37,38 +39,58 @@ def landed(spark: SparkSession, data: Data, table: Table, folder: str) -> DataFr
         folder: Where days are kept.
 
     Raises:
-        FranklinError: Two days have other columns, or others types of them.
+        FranklinError: Two days have other columns, or others types of them, the files of one change while they are
+            read, or the disk is full.
 
     """
-    column = data.day or ""
-    days = by_day(table.files, column)
-    places = {day: f"{folder}/{day}-{_identity(days[day], table, data)}" for day in wanted(days, data.window)}
+    days = by_day(table.files, data.day or "")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for day, place in places.items():
-        with locked(Path(folder) / f".{Path(place).name}.lock"):  # of two runs, the second finds the day
-            if not Path(place).exists():
-                _land(read_files(spark, table, days[day]).withColumn(column, F.lit(day)), place)
+    left = {path.name[1 : -len(DRAFT)] for path in Path(folder).glob(f".*{DRAFT}")}
+    places = {}
+    for day in wanted(days, data.window):
+        # Of two runs, the second finds the day, as it is when its turn comes.
+        with full_disk(folder), locked(Path(folder) / f".{day}.lock"):
+            for name in left:
+                if name.startswith(f"{day}-"):  # of a run that was killed
+                    _remove(Path(folder) / f".{name}{DRAFT}")
+            places[day] = _landed(spark, data, replace(table, files=days[day]), day, folder)
     _check_alike(places)
     return spark.read.parquet(*map(plain_url, places.values()))
 
 
-def _land(rows: DataFrame, place: str) -> None:
+def _landed(spark: SparkSession, data: Data, table: Table, day: date, folder: str) -> str:
+    """Return where the day is, once it is there; of one that fails nothing is left."""
+    identity = _identity(table, data)
+    place = f"{folder}/{day}-{identity}"
+    if Path(place).exists():
+        return place
     draft, read = Draft(place), Observation()
-    shutil.rmtree(draft.hidden, ignore_errors=True)  # of a run that was killed
-    rows.observe(read, F.count(F.lit(1)).alias("rows")).write.parquet(draft.url, compression=SMALL)
-    check_seen(draft.url)
-    written = sum(pq.read_metadata(file).num_rows for file in Path(draft.hidden).glob("*.parquet"))
-    if written != read.get["rows"]:
-        raise RuntimeError(f"{read.get['rows']} rows came in, {written} are in {draft.hidden}")
-    Path(draft.hidden).rename(place)
+    rows = read_files(spark, table, table.files).withColumn(data.day or "", F.lit(day))
+    try:
+        rows.observe(read, F.count(F.lit(1)).alias("rows")).write.parquet(draft.url, compression=SMALL)
+        check_seen(draft.url)
+        written = sum(pq.read_metadata(file).num_rows for file in Path(draft.hidden).glob("*.parquet"))
+        if written != read.get["rows"]:
+            raise RuntimeError(f"{read.get['rows']} rows came in, {written} are in {draft.hidden}")
+        if _identity(table, data) != identity:
+            raise FranklinError(f"the files of {data.day}={day} changed while they were read; run again")
+        Path(draft.hidden).rename(place)
+    finally:
+        _remove(Path(draft.hidden))
+    return place
 
 
-def _identity(files: list[str], table: Table, data: Data) -> str:
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _identity(table: Table, data: Data) -> str:
     """Return twelve digits that change with a day's files, how they are read, and the code that reads them."""
     room = Path(__file__).parent
     code = [room / "landing.py", *sorted((room / "sources").glob("*.py"))]
     facts = {
-        "files": [table.storage.identify(file).model_dump() for file in files],
+        "files": [table.storage.identify(file).model_dump() for file in table.files],
         "reading": data.model_dump(mode="json", include=set(READING)),
         "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in code],
         "pyspark": version("pyspark"),

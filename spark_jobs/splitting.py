@@ -7,23 +7,18 @@ from conf.splits import AnySplit, DateSplit, FoldSplit, StratifiedSplit
 from spark_jobs.dataset import (
     DATE,
     KEY,
-    OUTSIDE,
     QUARANTINED,
     ROW,
     SET_ASIDE,
     SIDE,
     STRATUM,
     Dataset,
-    beyond,
     column,
-    first_reason,
-    split_columns,
 )
 
 # A row's fate is the name of its split, or one of these two, and then there is a reason.
 FATE, REASON = "__fate", "__reason"
 QUARANTINE, ASIDE = "quarantine", "aside"
-BROKEN = "__broken"
 PARTS_PER_MILLION = 1_000_000
 BUCKET_BITS = 12  # a stratum's rows are ordered in so many parts (as a power of two), side by side
 
@@ -37,10 +32,7 @@ def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
 
     """
     names = [*dataset.columns, dataset.label]
-    # Step by step, and each reason found once: Spark's planner takes minutes over deeply nested conditions.
-    inside = F.coalesce(column(SET_ASIDE) != OUTSIDE, F.lit(True))
-    wrong = F.when(inside, first_reason(_placeless(split) | beyond(dataset.columns)))
-    rows = dataset.rows.withColumn(BROKEN, wrong).withColumn(BROKEN, F.coalesce(QUARANTINED, BROKEN))
+    rows = dataset.rows
     if isinstance(split, StratifiedSplit):
         rows, where = _by_stratum(rows, split)
     elif isinstance(split, DateSplit):
@@ -51,11 +43,11 @@ def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
         where = _by_share(_share(), split.validation, split.test)
     return rows.select(
         *map(column, names),
-        F.when(column(BROKEN).isNotNull(), QUARANTINE)
+        F.when(column(QUARANTINED).isNotNull(), QUARANTINE)
         .when(column(SET_ASIDE).isNotNull(), ASIDE)
         .otherwise(where)
         .alias(FATE),
-        F.coalesce(BROKEN, SET_ASIDE).alias(REASON),
+        F.coalesce(QUARANTINED, SET_ASIDE).alias(REASON),
         ROW,
         KEY,
         SIDE,
@@ -70,16 +62,6 @@ def spread(rows: DataFrame, files: int) -> DataFrame:
     order = F.xxhash64(KEY, F.lit("order"))
     file = F.pmod(order, F.lit(files)).cast("int")
     return rows.repartitionById(files, file).sortWithinPartitions(order)
-
-
-def _placeless(split: AnySplit) -> dict[str, Column]:
-    """Return the reason and the condition of rows that have nothing to be split by."""
-    if isinstance(split, DateSplit):
-        return {f"no date in '{split.column}'": column(DATE).isNull()}
-    if isinstance(split, StratifiedSplit):  # a row without a label is set aside
-        return {f"no value in '{split.column}'": column(STRATUM).isNull()} if split.column else {}
-    names = " or ".join(f"'{name}'" for name in split_columns(split))
-    return {f"no value in {names}": column(SIDE).isNull()} if names else {}
 
 
 def _by_date(split: DateSplit) -> Column:
@@ -111,7 +93,7 @@ def _by_stratum(rows: DataFrame, split: StratifiedSplit) -> tuple[DataFrame, Col
     task.
     """
     rows = rows.withColumn("__part", F.shiftrightunsigned(SIDE, 64 - BUCKET_BITS)).withColumn(
-        "__good", column(BROKEN).isNull() & column(SET_ASIDE).isNull()
+        "__good", column(QUARANTINED).isNull() & column(SET_ASIDE).isNull()
     )
     keys = [STRATUM, "__part", "__good"]
     in_order = Window.partitionBy(STRATUM, "__good").orderBy("__part")

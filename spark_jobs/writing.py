@@ -29,6 +29,7 @@ FEWEST_GROUPS = 8
 PLAIN = {"float": "", "binary": "", "array<float>": ".list.element"}
 # Of flights, lz4 took 1.6 times the room of zstd and 0.6 of the time to decode.
 QUICK, SMALL = "lz4_raw", "zstd"
+DRAFT = ".draft"
 NO_SPACE = "No space left on device"
 
 
@@ -39,7 +40,7 @@ class Draft:
         """Name the folder; nothing is written yet."""
         self.system, self.target = fsspec.core.url_to_fs(folder)
         self.parent, _, name = self.target.rpartition("/")
-        self.hidden = f"{self.parent}/.{name}.draft"
+        self.hidden = f"{self.parent}/.{name}{DRAFT}"
 
     @property
     def url(self) -> str:
@@ -77,7 +78,7 @@ def drafting(folder: str) -> Iterator[Draft]:
 
     """
     draft = Draft(folder)
-    with _turn(draft), _full_disk(draft.parent):
+    with _turn(draft), full_disk(draft.parent):
         draft.clear()
         try:
             yield draft
@@ -173,7 +174,13 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 @contextmanager
-def _full_disk(parent: str) -> Iterator[None]:
+def full_disk(parent: str) -> Iterator[None]:
+    """Name the disk that is full, of `parent` and that of temporary files.
+
+    Raises:
+        FranklinError: One is.
+
+    """
     try:
         yield
     except (OSError, PySparkException, Py4JJavaError) as error:

@@ -36,7 +36,7 @@ class Looks:
 
 
 def look(rows: DataFrame, features: dict[str, Kind], data: Data, label: Label, tally: Tally) -> Looks:
-    """Profile features and label, in passes over rows that are kept: the data itself is read once.
+    """Profile features and label, in passes over rows that are kept: the input is not read again for it.
 
     Args:
         rows: The rows of the three splits, raw.

@@ -15,9 +15,8 @@ from spark_jobs.dataset import column
 from spark_jobs.sources.far import literal
 from spark_jobs.sources.faults import naming
 from spark_jobs.sources.lines import fitting
-from spark_jobs.sources.storage import PythonStorage, Storage, first_line
+from spark_jobs.sources.storage import LOOKING, PythonStorage, Storage, first_line
 
-LOOKING = 8  # threads that read the ends of files, which takes waiting
 NANOSECONDS = "timestamp[ns]"
 NAMES = {"large_string": "string", "string_view": "string", "large_binary": "binary", "binary_view": "binary"}
 AS_LONG = "spark.sql.legacy.parquet.nanosAsLong"

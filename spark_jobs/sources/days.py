@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from conf.data import WINDOW, Data
 from conf.errors import FranklinError
@@ -42,11 +42,21 @@ def wanted(days: Iterable[date], window: str | None) -> list[date]:
 
 
 def bounds(window: str, newest: date) -> tuple[date, date]:
-    """Return the first and the last day of a window."""
+    """Return the first and the last day of a window.
+
+    Raises:
+        FranklinError: It is of the newest days, and the newest is in the future: all others would be outside.
+
+    """
     found = WINDOW.fullmatch(window)
     if found is None:  # the configuration has been checked
         raise ValueError(window)
     if found[3]:
+        if newest > datetime.now(UTC).date() + timedelta(days=1):  # somewhere it is tomorrow
+            raise FranklinError(
+                f"data.window={window}: the newest day is {newest}, in the future; mend it, rule it out by "
+                "data.checks, or say data.window=FIRST..LAST"
+            )
         return newest - timedelta(days=int(found[3]) - 1), newest
     return date.fromisoformat(found[1]), date.fromisoformat(found[2])
 

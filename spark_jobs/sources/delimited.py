@@ -17,10 +17,10 @@ from spark_jobs.dataset import column
 from spark_jobs.session import UNPACKED
 from spark_jobs.sources.far import literal
 from spark_jobs.sources.lines import UNFIT, UNREADABLE
+from spark_jobs.sources.quotes import Dialect, last_lines, swallowing
 from spark_jobs.sources.storage import PythonStorage, Storage, first_line
 
 DELIMITERS = ",;\t|"
-MOST_LINES = 100  # of a value
 REPLACED = "\ufffd"  # what Spark reads where bytes are no text
 
 
@@ -44,7 +44,8 @@ def read_csv(
         multi_line: Whether quoted values may have line breaks; one task then reads a whole file.
 
     Raises:
-        FranklinError: A file has no header, repeats a name in it, is not UTF-8, or differs from the first one's.
+        FranklinError: A file has no header, repeats a name in it, is not UTF-8, differs from the first one's, or ends
+            in a quote that nothing closes.
 
     """
     seen = storage or PythonStorage(files[0])
@@ -73,19 +74,22 @@ def read_csv(
     }
     reader = spark.read.format("csv").schema(schema).options(**ours).options(**options)
     rows = reader.load([literal(file) for file in plain])
-    return rows.withColumn(UNFIT, _unfit(header, multi_line=multi_line))
+    unfit = _unfit(header)
+    quote, escape = settings.get("quote", '"'), settings.get("escape", settings.get("quote", '"'))
+    if multi_line and quote:
+        dialect = Dialect(header, delimiter, quote, _encoding(settings))
+        # With an escape of its own, a quote in a last line may be part of a value.
+        ends = last_lines(dict(zip(plain, eyes, strict=True)), dialect) if escape == quote else []
+        path = rows.metadataColumn("_metadata").getField("file_path")
+        unfit = F.coalesce(swallowing(dialect, ends, path), unfit)
+    return rows.withColumn(UNFIT, unfit)
 
 
-def _unfit(header: list[str], *, multi_line: bool) -> Column:
+def _unfit(header: list[str]) -> Column:
     garbled = F.greatest(F.lit(False), *(column(name).contains(REPLACED) for name in header))
-    unfit = F.when(column(UNREADABLE).isNotNull(), "line does not fit the header").when(
+    return F.when(column(UNREADABLE).isNotNull(), "line does not fit the header").when(
         garbled, "line has bytes that are no text in its encoding"
     )
-    if not multi_line:
-        return unfit
-    # What a quote that nothing closes swallows is one value, as far as the next quote.
-    long = F.greatest(F.lit(False), *(F.regexp_count(column(name), F.lit("\n")) > MOST_LINES for name in header))
-    return unfit.when(long, f"a value has over {MOST_LINES} lines, as if a quote is not closed")
 
 
 def _unpacked(spark: SparkSession, storage: Storage, file: str) -> str:
@@ -111,8 +115,12 @@ def _compare(first: list[str], other: list[str], file: str, where: str) -> None:
     raise FranklinError(f"{file} {what}; give both the same columns in one order")
 
 
+def _encoding(options: dict[str, str]) -> str:
+    return options.get("encoding", options.get("charset", "UTF-8"))
+
+
 def _header(start: bytes, file: str, options: dict[str, str]) -> tuple[list[str], str]:
-    encoding = options.get("encoding", options.get("charset", "UTF-8"))
+    encoding = _encoding(options)
     try:
         line = start.decode(encoding).removeprefix("\ufeff").rstrip("\r\n")
     except (UnicodeDecodeError, LookupError):

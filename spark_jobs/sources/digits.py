@@ -46,6 +46,7 @@ def _clean(rows: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
     wrong = {why: when for name, kind in columns.items() for why, when in misread(name, kind, ARRAYS).items()}
     meaning = Meaning(
         features={name: read_as(column(name), kind, ARRAYS) for name, kind in columns.items()},
+        kinds=columns,
         label=column(DIGIT),
         no_example=F.lit("no label"),
         own=[IMAGE, DIGIT],

@@ -55,6 +55,12 @@ class SparkStorage:
             lines = self.spark.read.options(**self.options).text(literal(file)).select(F.col("value").cast("binary"))
             return b"".join(bytes(row[0]) for row in lines.head(1))
 
+    def last_line(self, file: str) -> bytes:
+        """Read the last line of a text file that is not blank, unpacked, as its bytes; none if it is empty."""
+        with naming(file, WAY_OUT):
+            lines = self.spark.read.options(**self.options).text(literal(file)).where(F.trim("value") != "")
+            return b"".join(bytes(row[0]) for row in lines.select(F.col("value").cast("binary")).tail(1))
+
     def _files(self, path: str, *, deep: bool = True) -> DataFrame:
         reader = self.spark.read.format("binaryFile").options(**self.options)
         return reader.option("recursiveFileLookup", deep).load(literal(path))

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # it has no types
 from pyspark.errors import PySparkException
+from pyspark.sql import Column
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.errors import FranklinError
 
@@ -13,6 +15,8 @@ SPARK_ERRORS = (PySparkException, Py4JJavaError)
 GONE = r"\[(?:FAILED_READ_FILE\.FILE_NOT_EXIST|PATH_NOT_FOUND)\] .*?(\w+:/\S+?)\.?\s"
 DAMAGED = r"\[FAILED_READ_FILE\S*\] .* file (\S+?)\.?\s+SQLSTATE"
 THROWN = re.compile(r"(?:^: |^|Caused by: )((?:[a-z][\w$]*\.)+[A-Z][\w$]*): (.+)", re.MULTILINE)
+# Around a line for people, in what an executor throws.
+BEGIN, END = "franklin<<", ">>nilknarf"
 OF_SPARK = ("org.apache.spark.", "pyspark.")
 
 
@@ -21,12 +25,14 @@ def naming_damage() -> Iterator[None]:
     """Name the file that Spark found damaged in the middle, or not at all where its executors are.
 
     Raises:
-        FranklinError: Instead of Spark's FAILED_READ_FILE or PATH_NOT_FOUND.
+        FranklinError: Instead of Spark's FAILED_READ_FILE or PATH_NOT_FOUND, and of what `stopping` threw.
 
     """
     try:
         yield
     except SPARK_ERRORS as error:
+        if said := re.search(f"{BEGIN}(.*?){END}", str(error), re.DOTALL):
+            raise FranklinError(said[1]) from None
         if gone := re.search(GONE, str(error)):
             raise FranklinError(
                 f"Spark's executors do not find {gone[1]}: it was removed meanwhile, or only this machine sees it; "
@@ -36,6 +42,11 @@ def naming_damage() -> Iterator[None]:
         if found is None:
             raise
         raise FranklinError(f"{found[1]} is damaged, Spark cannot read it to its end; write it anew") from None
+
+
+def stopping(message: Column) -> Column:
+    """Stop the job where a row evaluates this; `naming_damage` makes a FranklinError of the message."""
+    return F.raise_error(F.concat(F.lit(BEGIN), message, F.lit(END))).cast("string")
 
 
 @contextmanager

@@ -10,7 +10,18 @@ from conf.errors import FranklinError
 from conf.kinds import CategoricalKind, Kind, NumericKind
 from spark_jobs.checks import broken, check_names
 from spark_jobs.cleaning import Meaning, clean
-from spark_jobs.dataset import Dataset, as_number, kinds, observed, read_as, require, split_columns
+from spark_jobs.dataset import (
+    Dataset,
+    as_number,
+    column,
+    first_reason,
+    kinds,
+    observed,
+    placeless,
+    read_as,
+    require,
+    split_columns,
+)
 from spark_jobs.secrets import given
 from spark_jobs.sources.delimited import read_csv
 from spark_jobs.sources.holidays import holiday_distances
@@ -18,8 +29,10 @@ from spark_jobs.sources.lines import UNFIT, UNREADABLE
 from spark_jobs.sources.locate import flights_files
 from spark_jobs.sources.reading import storage_of
 from spark_jobs.sources.storage import Storage
+from spark_jobs.windows import outside, settled, undated
 
 LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
+BAD = "__bad"
 LATE_MINUTES = 15
 FARTHEST_MILES, LONGEST_MINUTES = 12_500, 1_440
 KEYS = {"weather": ["origin", "time_hour"], "planes": ["tailnum"], "airports": ["dest"], "airlines": ["carrier"]}
@@ -58,22 +71,29 @@ def flights(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG
     columns = kinds(data, features, features)
     check_names(data.checks, NEEDED["flights"])
     tables["flights"], read = observed(tables["flights"], data.checks)
-    joined = join(tables, holiday_distances(spark))
-    for name in [*split_columns(data.split), *([data.day] if data.day else [])]:
-        require(name, joined.columns, "data.split and data.day")
+    own = dated(tables["flights"])
+    if data.day:
+        require(data.day, own.columns, "data.day")
+    data = settled(own, data, _checks() | broken(data.checks))
+    joined = join(tables, holiday_distances(spark), _bad(data, own.columns))
+    for name in split_columns(data.split):
+        require(name, joined.columns, "data.split")
     return Dataset(derive(joined, columns, data), read, columns, data.label, LABELS[data.label], inferred={})
 
 
-def join(tables: dict[str, DataFrame], holidays: DataFrame) -> DataFrame:
+def dated(rows: DataFrame) -> DataFrame:
+    """Add the `date` of the scheduled departure."""
+    return rows.withColumn("date", F.try_to_date(F.concat_ws("-", "year", "month", "day"), "y-M-d"))
+
+
+def join(tables: dict[str, DataFrame], holidays: DataFrame, bad: Column | None = None) -> DataFrame:
     """Give each flight its weather, plane, airport of arrival, airline and holidays; no flight is lost or doubled.
 
     A table with two rows for one key says so in `TABLE_rows`, and one of them is taken. A column of a table is
-    named `TABLE_column`, beside those of the flights.
+    named `TABLE_column`, beside those of the flights. Of copies of a flight, those that are `bad` come last.
     """
     flight_tables = tables | {"airports": tables["airports"].withColumnRenamed("faa", "dest")}
-    rows = with_traffic(tables["flights"]).withColumn(
-        "date", F.try_to_date(F.concat_ws("-", "year", "month", "day"), "y-M-d")
-    )
+    rows = with_traffic(dated(tables["flights"]), F.lit(False) if bad is None else bad)
     for name, keys in KEYS.items():
         # Weather grows with the years, and its keys are those by which flights were just dealt and sorted.
         how = "merge" if name == "weather" else "broadcast"
@@ -81,30 +101,38 @@ def join(tables: dict[str, DataFrame], holidays: DataFrame) -> DataFrame:
     return rows.join(F.broadcast(holidays), "date", "left")
 
 
-def with_traffic(rows: DataFrame) -> DataFrame:
-    """Add `departures_scheduled` from the airport in the same hour, and `copy`: 1, or more for a repeated flight."""
+def with_traffic(rows: DataFrame, bad: Column) -> DataFrame:
+    """Add `departures_scheduled` from the airport in the same hour, and `copy`: 1, or more for a repeated flight.
+
+    A `bad` flight is a copy of a good one, whatever else is in it.
+    """
     hour = Window.partitionBy("origin", "time_hour")
     # The keys of the first window are among those of the second: one shuffle serves both.
     flight = Window.partitionBy("origin", "time_hour", "carrier", "flight").orderBy(
-        *(F.asc_nulls_last(name) for name in (*OUTCOMES, "dest", "tailnum"))
+        BAD, *(F.asc_nulls_last(name) for name in (*OUTCOMES, "dest", "tailnum"))
     )
-    return rows.withColumn("departures_scheduled", F.count("*").over(hour)).withColumn(
-        "copy", F.row_number().over(flight)
-    )
+    # A column beneath both windows, else each sorts anew.
+    counted = rows.withColumn(BAD, bad).withColumn("departures_scheduled", F.count("*").over(hour))
+    return counted.withColumn("copy", F.row_number().over(flight)).drop(BAD)
 
 
 def derive(joined: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
     """Derive features and label from joined rows, and say of each row that is no example why."""
-    late = as_number(F.col("arr_delay")) > LATE_MINUTES
     said = {name: _features()[name][1] for name in columns}
     meaning = Meaning(
         features={name: read_as(said[name], kind) for name, kind in columns.items()},
-        label=late.cast("string") if data.label == "late" else as_number(F.col("air_time")),
+        kinds=columns,
+        label=_label(data),
         no_example=F.when(F.col("dep_time").isNull(), "cancelled").otherwise("diverted"),
         own=NEEDED["flights"],
-        rules=_checks() | broken(data.checks),
+        rules=_checks() | _lookups() | broken(data.checks) | {"flight is there more than once": F.col("copy") > 1},
     )
     return clean(joined, meaning, data)
+
+
+def _label(data: Data) -> Column:
+    late = as_number(F.col("arr_delay")) > LATE_MINUTES
+    return late.cast("string") if data.label == "late" else as_number(F.col("air_time"))
 
 
 def _features() -> dict[str, tuple[Kind, Column]]:
@@ -156,6 +184,7 @@ def _features() -> dict[str, tuple[Kind, Column]]:
 
 
 def _checks() -> dict[str, Column]:
+    """Return reasons and conditions that a flight itself tells, without other flights or tables."""
     distance, air_time = as_number(F.col("distance")), as_number(F.col("air_time"))
     vital = ("carrier", "flight", "origin", "dest", "time_hour")
     return {
@@ -165,9 +194,18 @@ def _checks() -> dict[str, Column]:
         "impossible distance": distance.isNull() | ~distance.between(1, FARTHEST_MILES),
         "impossible time in the air": ~air_time.between(1, LONGEST_MINUTES),
         "destination is the origin": F.col("origin") == F.col("dest"),
-        "flight is there more than once": F.col("copy") > 1,
-        **{f"{name} has several rows for it": F.col(f"{name}_rows") > 1 for name in KEYS},
     }
+
+
+def _lookups() -> dict[str, Column]:
+    return {f"{name} has several rows for it": F.col(f"{name}_rows") > 1 for name in KEYS}
+
+
+def _bad(data: Data, there: list[str]) -> Column:
+    """Whether a flight is no example, by all that it says itself: copies are numbered before tables are joined."""
+    placed = placeless(data.split) if {*split_columns(data.split)} <= {*there} else {}
+    reason = first_reason(_checks() | broken(data.checks) | undated(data) | placed)
+    return column(UNFIT).isNotNull() | reason.isNotNull() | outside(data) | _label(data).isNull()
 
 
 def _minutes(name: str) -> Column:

@@ -5,6 +5,8 @@ from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 # Beside the columns of a table as it is read. The line is null where only a value of it is wrong.
 UNREADABLE, UNFIT = "__unreadable", "__unfit"
+# What people write in a CSV file where there is no value; compared in lower case.
+NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 
 
 def names(rows: DataFrame) -> list[str]:

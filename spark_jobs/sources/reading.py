@@ -15,12 +15,9 @@ from spark_jobs.sources.database import copied
 from spark_jobs.sources.delimited import read_csv
 from spark_jobs.sources.far import SparkStorage, plain_url
 from spark_jobs.sources.json_lines import read_json
-from spark_jobs.sources.lines import names
+from spark_jobs.sources.lines import NO_VALUE, names
 from spark_jobs.sources.locate import said, table_files
 from spark_jobs.sources.storage import PythonStorage, Storage
-
-# What people write in a CSV file where there is no value; compared in lower case.
-NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 
 
 @dataclass(frozen=True)

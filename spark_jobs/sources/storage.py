@@ -6,6 +6,7 @@ from typing import IO, Protocol
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import infer_compression
 
 from conf.errors import FranklinError, closest
 from conf.manifest import InputFile
@@ -14,6 +15,7 @@ from conf.places import Place, is_url
 # Spark passes over files whose names start so.
 HIDDEN = (".", "_")
 LINE_BYTES = 1 << 20
+LOOKING = 8  # threads that read the ends of files, which takes waiting
 
 
 class Storage(Protocol):
@@ -27,6 +29,9 @@ class Storage(Protocol):
 
     def first_line(self, file: str) -> bytes:
         """Read the first line of a text file, unpacked."""
+
+    def last_line(self, file: str) -> bytes:
+        """Read the last line of a text file that is not blank, unpacked."""
 
     def identify(self, file: str) -> InputFile:
         """Tell what the file system says of a file."""
@@ -102,6 +107,19 @@ class PythonStorage:
                 f"{file} is damaged and cannot be unpacked ({first_line(error)}); write it anew"
             ) from None
         return line
+
+    def last_line(self, file: str) -> bytes:
+        """Read the last line of a text file that is not blank, unpacked; a packed one is read to its end for it."""
+        with self.system.open(file, "rb", compression="infer") as opened:
+            if infer_compression(file) is None:
+                opened.seek(max(0, self.system.size(file) - LINE_BYTES))
+            try:
+                end = b""
+                while block := opened.read(LINE_BYTES):
+                    end = end[-LINE_BYTES:] + block
+            except (OSError, EOFError):  # it is damaged, which Spark says when it gets there
+                return b""
+        return end.rstrip().rpartition(b"\n")[2]
 
     def identify(self, file: str) -> InputFile:
         """Tell what the file system says of a file."""

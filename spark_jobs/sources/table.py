@@ -209,6 +209,7 @@ def _clean(whole: Joined, own: list[str], columns: dict[str, Kind], data: Data, 
         wrong[f"label '{data.label}' is beyond every 32-bit float"] = F.abs(label) > LARGEST
     meaning = Meaning(
         features={name: read_as(column(name), kind, types[name]) for name, kind in columns.items()},
+        kinds=columns,
         label=label,
         no_example=F.lit("no label"),
         own=own,

@@ -10,9 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from pydantic import ValidationError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
-from conf.checks import Freshness, Rule
+from conf.checks import Checks, Freshness, Rule
+from conf.data import Data
 from conf.errors import FranklinError
+from spark_jobs.checks import numbered, repeated
+from spark_jobs.dataset import KEY, first_reason
 from tests.spark_jobs.conftest import Prepare, table_data
 
 pytestmark = pytest.mark.spark
@@ -84,6 +89,96 @@ def test_of_rows_with_one_key_the_first_good_one_stays(prepare: Prepare, visits:
     manifest, _ = prepare(table_data(visits, label="ill", columns=kinds, checks=checks, **window))
     assert manifest.quarantined == {"'age' is above 120.0": 1}
     assert manifest.set_aside == {"no label": 1, "outside data.window": 1}
+
+
+@pytest.mark.parametrize(
+    ("split", "column", "value", "reason"),
+    [
+        ({"by": "group", "column": "age", "validation": 0.2, "test": 0.2}, "age", None, "no value in 'age'"),
+        (
+            {"by": "hash", "key": ["land", "day"], "validation": 0.2, "test": 0.2},
+            "day",
+            None,
+            "no value in 'land' or 'd",
+        ),
+        ({"by": "stratified", "column": "land", "validation": 0.2, "test": 0.2}, "land", None, "no value in 'land'"),
+        (
+            {"by": "date", "column": "day", "validation_from": "2020-06-01", "test_from": "2020-10-01"},
+            "day",
+            "soon",
+            "no date in 'day'",
+        ),
+        ({"by": "hash", "validation": 0.2, "test": 0.2}, "age", "1e39", "'age' is beyond every 32-bit float"),
+    ],
+    ids=["group", "key", "stratum", "date", "number"],
+)
+def test_a_copy_that_has_no_place_pushes_no_good_row_out(
+    prepare: Prepare, visits: Path, *, split: dict[str, Any], column: str, value: str | None, reason: str
+) -> None:
+    frame = pd.read_csv(visits, dtype=str)[20:].reset_index(drop=True)
+    copies = frame[:20].assign(**{column: value})  # of twenty pairs, in some the copy is the first
+    pd.concat([frame, copies]).to_csv(visits, index=False)
+    kinds = {"visit": "categorical", "age": "numeric"}
+    checks = {"unique": [["visit"]]}
+    manifest, folder = prepare(table_data(visits, label="ill", columns=kinds, checks=checks, split=split))
+    assert [(why[: len(reason)], rows) for why, rows in manifest.quarantined.items()] == [(reason, 20)]
+    assert None not in pq.read_table(folder / "quarantine")["row"].to_pylist()
+
+
+def numbers(spark: SparkSession, rows: list[tuple[int, str | None, str]], unique: list[list[str]]) -> DataFrame:
+    frame = spark.createDataFrame(rows, f"{KEY} long, a string, b string")
+    return numbered(frame, Checks(unique=unique), F.lit(True))
+
+
+def test_a_copy_by_one_key_is_no_row_to_be_copied_by_another(spark: SparkSession) -> None:
+    rows = [(1, "a1", "b1"), (2, "a1", "b2"), (3, "a2", "b2"), (4, None, "b3"), (5, None, "b3")]
+    checks = Checks(unique=[["a"], ["b"]])
+    found = numbers(spark, rows, checks.unique).withColumn("why", first_reason(repeated(checks))).orderBy(KEY)
+    again = " is there more than once"
+    assert [row.why for row in found.collect()] == [None, f"'a'{again}", None, None, f"'b'{again}"]
+
+
+def test_rows_without_a_key_are_not_one_tasks_work(spark: SparkSession) -> None:
+    spark.conf.set("spark.sql.adaptive.enabled", "false")  # it would put so few rows together
+    try:
+        found = numbers(spark, [(i, None, "b") for i in range(100)], [["a"]])
+        tasks = {row[0] for row in found.select(F.spark_partition_id(), "__copy_0").collect()}
+        assert tasks == {0, 1}
+    finally:
+        spark.conf.unset("spark.sql.adaptive.enabled")
+
+
+def windowed(visits: Path, days: dict[int, str | None], **changes: Any) -> Data:
+    """Rows of January to December, some of other days, of which the newest 60 days are wanted."""
+    frame = pd.read_csv(visits, dtype=str)[20:].reset_index(drop=True)
+    for place, day in days.items():
+        frame.loc[place, "day"] = day
+    frame.to_csv(visits, index=False)
+    kinds = {"visit": "categorical", "age": "numeric"}
+    return table_data(visits, label="ill", **{"columns": kinds, "day": "day", "window": "60d"} | changes)
+
+
+def test_a_row_of_no_day_is_quarantined_where_there_is_a_window(prepare: Prepare, visits: Path) -> None:
+    checks = {"columns": {"age": {"most": 120}}}
+    manifest, _ = prepare(windowed(visits, {0: None, 1: "soon"}, window="2020-01-01..2020-12-31", checks=checks))
+    assert (manifest.quarantined, manifest.set_aside) == ({"no date in 'day'": 2}, {})
+    without, _ = prepare(windowed(visits, {0: None, 1: "soon"}, window=None), name="without")
+    assert without.quarantined == {}
+
+
+def test_a_day_in_the_future_makes_no_window(prepare: Prepare, visits: Path) -> None:
+    with pytest.raises(FranklinError, match=r"data\.window=60d: the newest day is 2206-01-01, in the future; mend it"):
+        prepare(windowed(visits, {0: "2206-01-01"}))
+    with pytest.raises(FranklinError, match="the newest day is 9999-12-31, in the future"):
+        prepare(windowed(visits, {0: "12206-01-01"}))
+
+
+def test_the_newest_day_is_of_rows_that_keep_the_rules(prepare: Prepare, visits: Path) -> None:
+    data = windowed(visits, {0: "2206-01-01"}, checks={"columns": {"day": {"most": "2020-12-31"}}})
+    manifest, _ = prepare(data)
+    days = pd.to_datetime(pd.read_csv(visits)["day"][1:])
+    assert manifest.quarantined == {"'day' is above 2020-12-31": 1}
+    assert manifest.set_aside == {"outside data.window": (days <= days.max() - pd.Timedelta(days=60)).sum()}
 
 
 def test_rows_outside_the_window_are_set_aside_whatever_else_is_wrong(prepare: Prepare, visits: Path) -> None:

@@ -1,7 +1,12 @@
 """Days: each is read once, a changed one again, a window takes some, and drift between them is named."""
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,11 +18,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conf.errors import FranklinError
-from conf.manifest import SPLITS
+from conf.exchange import LandRequest
+from conf.manifest import SPLITS, InputFile
 from spark_jobs.landing import _check_alike, landed
 from spark_jobs.sources.days import by_day, wanted
 from spark_jobs.sources.reading import located
-from tests.spark_jobs.conftest import Prepare, flights_data, table_data
+from spark_jobs.sources.storage import PythonStorage
+from spark_jobs.writing import locked
+from tests.spark_jobs.conftest import SPARK, Prepare, flights_data, table_data
 
 DAYS = [f"2020-01-{day:02d}" for day in range(1, 5)]
 
@@ -62,7 +70,7 @@ def test_two_runs_land_a_day_once(spark: SparkSession, visits: Path, tmp_path: P
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(landed, spark, data, located(spark, data), str(folder)) for _ in range(2)]
         assert [run.result().count() for run in runs] == [240, 240]
-    assert sorted(place.name[:10] for place in folder.iterdir() if place != left) == DAYS
+    assert sorted(place.name[:10] for place in folder.iterdir()) == DAYS
 
 
 @pytest.mark.spark
@@ -71,9 +79,78 @@ def test_a_day_that_was_half_landed_is_landed_anew(spark: SparkSession, visits: 
     assert landed(spark, data, located(spark, data), str(folder)).count() == 240
     one = min(folder.iterdir())
     one.rename(folder / f".{one.name}.draft")  # as a run leaves it that is killed before the day has its name
-    (folder / f".{one.name}.lock").touch()
+    (folder / f".{DAYS[0]}.lock").touch()
     assert landed(spark, data, located(spark, data), str(folder)).count() == 240
     assert len(list(folder.iterdir())) == 4
+
+
+@pytest.mark.spark
+def test_a_day_that_is_written_anew_while_a_run_waits_lands_as_it_then_is(
+    spark: SparkSession, visits: Path, tmp_path: Path
+) -> None:
+    data, folder = table_data(visits, label="ill", day="day"), tmp_path / "days"
+    folder.mkdir()
+    with ThreadPoolExecutor(1) as pool, locked(folder / f".{DAYS[3]}.lock"):
+        run = pool.submit(landed, spark, data, located(spark, data), str(folder))
+        while len(list(folder.glob("2020*"))) < 3:
+            time.sleep(0.05)
+        write(visits, DAYS[3], seed=9, rows=70)
+    assert run.result().count() == 250
+    kept = sorted(folder.iterdir())
+    assert landed(spark, data, located(spark, data), str(folder)).count() == 250
+    assert sorted(folder.iterdir()) == kept
+
+
+@pytest.mark.soak
+@pytest.mark.spark
+def test_a_full_disk_is_named_and_nothing_of_the_day_is_left(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    private = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*private, f"mount -t tmpfs tmpfs {disk}"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs in a namespace of one's own")
+    write(tmp_path / "visits", DAYS[0], seed=0, rows=20)
+    write(tmp_path / "visits", DAYS[1], seed=1, rows=300_000)
+    data, answer = table_data(tmp_path / "visits", label="ill", day="day"), tmp_path / "answer"
+    request = tmp_path / "request.json"
+    request.write_text(LandRequest(answer=answer, data=data, spark=SPARK, days=str(disk)).model_dump_json())
+    script = 'mount -t tmpfs -o size=100k tmpfs "$0" && "$@"; status=$?; ls -A "$0"; exit $status'
+    land = [sys.executable, "-m", "spark_jobs.land", str(request)]
+    done = subprocess.run([*private, script, str(disk), *land], check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert f"the disk of {disk} is full" in json.loads(answer.read_text())["error"]
+    assert [name[:10] for name in done.stdout.split()] == [DAYS[0]]
+
+
+class Restless(PythonStorage):
+    """Files that somebody writes whenever they have been looked at."""
+
+    def identify(self, file: str) -> InputFile:
+        """Tell what is there before it is written to."""
+        found = super().identify(file)
+        Path(file).write_text(f"{Path(file).read_text()}1,DE,no\n")
+        return found
+
+
+@pytest.mark.spark
+def test_a_day_that_changes_while_it_is_read_does_not_land(spark: SparkSession, visits: Path, tmp_path: Path) -> None:
+    data, folder = table_data(visits, label="ill", day="day"), tmp_path / "days"
+    table = replace(located(spark, data), storage=Restless(str(visits)))
+    with pytest.raises(FranklinError, match=f"the files of day={DAYS[0]} changed while they were read; run again"):
+        landed(spark, data, table, str(folder))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.spark
+def test_the_path_decides_what_a_day_has(spark: SparkSession, visits: Path, tmp_path: Path) -> None:
+    """Folders below it become columns, those above do not."""
+    ward = tmp_path / "all" / "ward=east"
+    ward.parent.mkdir()
+    visits.rename(ward)
+    for path, columns in ((ward.parent, {"ward"}), (ward, set())):
+        data = table_data(path, label="ill", day="day")
+        names = landed(spark, data, located(spark, data), str(tmp_path / "days")).columns
+        assert {*names} & {"ward"} == columns
 
 
 @pytest.mark.spark
@@ -132,3 +209,10 @@ def test_a_folder_that_is_no_day_is_named() -> None:
     with pytest.raises(FranklinError, match="'yesterday' is no date"):
         by_day(["/x/day=yesterday/a.csv"], "day")
     assert wanted([date(2020, 1, 1), date(2020, 3, 1)], "60d") == [date(2020, 3, 1)]
+
+
+def test_a_folder_of_a_day_in_the_future_makes_no_window() -> None:
+    days = [date(2020, 1, 1), date(2206, 1, 1)]
+    with pytest.raises(FranklinError, match=r"data\.window=60d: the newest day is 2206-01-01, in the future"):
+        wanted(days, "60d")
+    assert wanted(days, "2020-01-01..2020-12-31") == days[:1]

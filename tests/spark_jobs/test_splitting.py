@@ -12,7 +12,18 @@ from pyspark.sql import functions as F  # noqa: N812
 from conf.checks import Checks
 from conf.kinds import NumericKind
 from conf.splits import AnySplit
-from spark_jobs.dataset import KEY, QUARANTINED, ROW, SET_ASIDE, Dataset, identity, observed, placing
+from spark_jobs.dataset import (
+    KEY,
+    QUARANTINED,
+    ROW,
+    SET_ASIDE,
+    Dataset,
+    first_reason,
+    identity,
+    observed,
+    placeless,
+    placing,
+)
 from spark_jobs.splitting import assign
 
 pytestmark = pytest.mark.spark
@@ -37,7 +48,7 @@ def fates(spark: SparkSession, rows: pd.DataFrame, **split: Any) -> "pd.Series[s
         F.col("ill"),
         KEY,
         *placing(how, F.col("ill")),
-        F.when(F.col("visit") == 7, "broken").alias(QUARANTINED),
+        first_reason({"broken": F.col("visit") == 7} | placeless(how)).alias(QUARANTINED),
         F.lit(None).cast("string").alias(SET_ASIDE),
         F.lit(None).cast("string").alias(ROW),
     )

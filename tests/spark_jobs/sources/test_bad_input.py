@@ -56,16 +56,6 @@ def test_a_torn_line_and_bytes_that_are_no_text_are_quarantined(
     assert torn.decode() in stored
 
 
-def test_what_a_quote_swallows_that_nothing_closes_is_quarantined(prepare: Prepare, tmp_path: Path) -> None:
-    """The reader makes one value of all lines to the end of the file, which must not become a word of the column."""
-    lines = [b"x,y,town", *(f"{i * 7 % 31},{i % 3 % 2},Bath".encode() for i in range(3 * ROWS))]
-    lines[ROWS] = b'3,1,"Bath'
-    (tmp_path / "p.csv").write_bytes(b"\n".join(lines) + b"\n")
-    manifest, folder = prepare(table_data(tmp_path / "p.csv"))
-    assert manifest.quarantined == {"a value has over 100 lines, as if a quote is not closed": 1}
-    assert pq.read_table(folder / "quarantine")["row"][0].as_py().count("Bath") == 2 * ROWS + 1
-
-
 def _packed(folder: Path) -> None:
     content = gzip.compress(b"\n".join(_csv()) * 50)
     (folder / "p.csv.gz").write_bytes(content[: len(content) * 2 // 3])

@@ -94,6 +94,36 @@ def test_rows_that_break_a_check_are_quarantined_with_the_reason(prepare: Prepar
     assert '"distance":"-3"' in kept.set_index("reason").row["impossible distance"]
 
 
+def test_a_bad_copy_pushes_no_good_flight_out(prepare: Prepare, copy: Path) -> None:
+    """Neither one that breaks a rule, whatever it says of its outcome, nor one of another day or without a line."""
+    good = pd.read_csv(copy / "flights.csv", dtype=str, keep_default_na=False)
+    good = good[(good.dep_time != "NA") & (good.air_time != "NA")][:1000].reset_index(drop=True)
+    first = {"dep_time": "0", "arr_delay": "-99", "air_time": "1"}  # the earliest of its copies
+    bad = [
+        good.iloc[[0]].assign(**first, distance="-3"),
+        good.iloc[[1]].assign(**first, sched_dep_time="2575"),
+        good.iloc[[2]].assign(**first, dest="B\ufffdS"),
+        good.iloc[[3]].assign(**first, tailnum="NA"),
+        good.iloc[[4]].assign(**first, year="2012"),
+        good.iloc[[5]].assign(dep_time="0", air_time="-5"),
+        good.iloc[[6]].assign(**first, distance="101"),
+    ]
+    edit(copy, "flights", lambda _: pd.concat([good, *bad]))
+    checks = {"columns": {"distance": {"allowed": sorted({int(each) for each in good.distance})}}}
+    split = {"by": "hash", "key": ["tailnum"], "validation": 0.2, "test": 0.2}
+    window = {"day": "date", "window": "2013-01-01..2013-12-31"}
+    manifest, _ = prepare(flights_data(copy, split=split, checks=checks, **window))
+    assert manifest.quarantined == {
+        "impossible distance": 1,
+        "impossible scheduled time": 1,
+        "impossible time in the air": 1,
+        "line has bytes that are no text in its encoding": 1,
+        "flight is there more than once": 1,  # without a tail number, by which rows are split
+        "'distance' is none of the allowed values": 1,
+    }
+    assert manifest.set_aside == {"outside data.window": 1}
+
+
 def test_joins_and_derived_values_are_right(spark: SparkSession, flights_folder: Path) -> None:
     raw = pd.read_csv(flights_folder / "flights.csv")
     weather = pd.read_csv(flights_folder / "weather.csv")
