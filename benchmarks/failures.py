@@ -5,13 +5,15 @@ import re
 from pathlib import Path
 
 NAMED = re.compile(r"Exception|Error\b|ERROR|Killed|No space left")
-FRAME = re.compile(r"\s*(at |\.\.\. \d+ (more|elided)|File \")")
 MOST_LINES, MOST_CHARACTERS, LAST_LINES = 10, 300, 5
 
 
 def complaint(log: str) -> str:
-    """The lines of a log that matter: the first that name an error, and the last ones; frames of a trace left out."""
-    lines = [line[:MOST_CHARACTERS] for line in log.splitlines() if line.strip() and not FRAME.match(line)]
+    """The lines of a log that matter: the first that name an error, and the last ones.
+
+    Frames of a trace, Java's and Python's, are left out: those are indented.
+    """
+    lines = [line[:MOST_CHARACTERS] for line in log.splitlines() if line and not line[0].isspace()]
     named = [line for line in lines if NAMED.search(line)]
     return "\n".join(dict.fromkeys([*named[:MOST_LINES], *lines[-LAST_LINES:]]))
 

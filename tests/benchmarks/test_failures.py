@@ -25,6 +25,8 @@ def test_the_lines_that_matter_are_found_among_frames() -> None:
         "Caused by: java.io.IOException: No space left on device",
         "WARN: an incubator",
     ]
+    python = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    raise KeyError(1)\nKeyError: 1\n'
+    assert complaint(python) == "KeyError: 1\nTraceback (most recent call last):"
     assert complaint("began\nwent on\n") == "began\nwent on"
 
 
