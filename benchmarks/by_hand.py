@@ -5,26 +5,26 @@ import subprocess
 from collections.abc import Sequence
 from typing import TypeVar
 
+from benchmarks.failures import why
 from conf.exchange import Request
 from conf.strict import Strict
 
 R = TypeVar("R", bound=Strict)
-LOG_END = 4000  # characters
 
 
 def call(command: Sequence[str], request: Request, result: type[R]) -> R:
     """Run an engine to its end; what it prints goes to a log beside its answer.
 
     Raises:
-        RuntimeError: it failed; the end of its log says how.
+        RuntimeError: it failed; its answer or the lines of its log that matter say how.
 
     """
     file = request.answer.with_suffix(".request.json")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(request.model_dump_json(), encoding="utf-8")
-    with file.with_suffix(".log").open("w") as log:
+    kept = file.with_suffix(".log")
+    with kept.open("w") as log:
         done = subprocess.run([*command, str(file)], check=False, stdout=log, stderr=log)
     if done.returncode:
-        said = file.with_suffix(".log").read_text(encoding="utf-8")[-LOG_END:]
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{why(request.answer, kept)}")
     return result.model_validate(json.loads(request.answer.read_text(encoding="utf-8"))["result"])

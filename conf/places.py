@@ -9,8 +9,11 @@ from conf.strict import Name, Strict, Text
 
 Format = Literal["csv", "jsonl", "parquet", "orc", "jdbc"]
 ENVIRONMENT = "env:"
-# Names of options whose values Spark, too, keeps out of its logs (spark.redaction.regex).
-SECRET = re.compile(r"(?i)secret|passw|pwd|token|access[._-]?key|account[._-]key|private[._-]?key|[._-]sas\b")
+# Names of options whose values are secrets; keygen and key size of an encryption are none.
+SECRET = re.compile(
+    r"(?i)secret|passw|pwd|token|(access|account|private)[._-]?key|encryption[._-]?key(?!gen|size)|[._-]sas\b"
+)
+WITHIN = re.compile(r"([\w.-]+)\s*=\s*[\"']?(?=([^\s,;&\"']+))")  # such as a flag for Java in an option's value
 # What franklin sets itself, and what would pass over files or lines without a word; in lower case.
 KEPT = (
     *("url", "dbtable", "query", "basepath", "header", "inferschema", "mode", "columnnameofcorruptrecord"),
@@ -29,12 +32,20 @@ def is_url(path: str) -> bool:
 
 
 def without_secrets(options: dict[str, str]) -> dict[str, str]:
-    """Refuse options that are secrets, by their names, and are written out."""
+    """Refuse options that are secrets, by their names or by names within their values, and are written out."""
     for name, value in options.items():
-        harmless = name.lower().endswith(("file", "provider")) or value.startswith(ENVIRONMENT)
-        if SECRET.search(name) and not harmless:
+        if value.startswith(ENVIRONMENT):
+            continue
+        within = any(_is_secret(*pair) for pair in WITHIN.findall(value)) or SECRET_IN_ADDRESS.search(value)
+        if within or _is_secret(name, value):
             raise ValueError(f"'{name}' would be written into logs: write env:NAME, and set NAME where the job runs")
     return options
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether an option is a secret, and not where one is or whether there are any."""
+    harmless = name.lower().endswith(("file", "provider")) or value.lower() in ("true", "false")
+    return not harmless and SECRET.search(name) is not None
 
 
 class Place(Strict):

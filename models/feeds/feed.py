@@ -150,8 +150,13 @@ class Feed:
         return rows * self._fresh.world_size / whole
 
     def _placed(self, words: Tensor) -> Tensor:
-        """Rows where batches go: to a GPU in one copy, out of pinned memory, while it is at work on the last ones."""
-        return words if self._device is None else words.pin_memory().to(self._device, non_blocking=True)
+        """Rows where batches go: to a GPU in one copy, out of pinned memory, while it is at work on the last ones.
+
+        A slice of columns is made contiguous first: pinned as it is, it would take all that lies between its columns.
+        """
+        if self._device is None:
+            return words
+        return words.contiguous().pin_memory().to(self._device, non_blocking=True)
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of `epoch`, or stay where we are if that is in it."""

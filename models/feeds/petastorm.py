@@ -1,6 +1,7 @@
 """`feed=petastorm`: the stored layout, decoded by Petastorm's readers."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from conf.errors import FranklinError
 from conf.manifest import Manifest, SplitName
 from conf.petastorm import petastorm
+from models.feeds.alone import DESCRIPTION, Alone
 from models.feeds.stored import RowGroup, Stored
 
 
@@ -18,7 +20,7 @@ class Petastorm(Stored):
 
     Its units are whole files, whose row groups `make_batch_reader` gives in their order if one worker reads them.
     Where Spark wrote tensors by a codec, its units are row groups: `make_reader`, which decodes row by row as the
-    Unischema beside the files says, takes the whole split, and gives each row group as a shard of its own.
+    Unischema beside the files says, gives each row group as a shard of its file.
     Which is read when is the order's business, so nothing is shuffled here.
     """
 
@@ -36,10 +38,11 @@ class Petastorm(Stored):
                     f"feed=petastorm can't read the column '{name}', which is no name of Python: "
                     "rename it, or take feed=arrow"
                 )
-        self._split: str = split
+        files = manifest.splits[split].files
+        self._shards = {file.path: len(file.row_groups) for file in files}
         self._by_codec = any(column.codec == "ndarray" for column in manifest.tensors)
         if not self._by_codec:
-            self.groups = [RowGroup(file.path, 0, file.rows) for file in manifest.splits[split].files]
+            self.groups = [RowGroup(file.path, 0, file.rows) for file in files]
 
     def words(self, groups: Sequence[RowGroup]) -> Tensor:
         """Decode files or row groups into `(rows, width)` words, column by column in memory."""
@@ -55,21 +58,30 @@ class Petastorm(Stored):
         return words
 
     def _batches(self, file: RowGroup) -> Iterator[list[Any]]:
-        with self._reader(petastorm().make_batch_reader, file.path) as reader:
+        alone = Alone(self.filesystem, self.root, file.path)
+        with self._reader(petastorm().make_batch_reader, file.path, alone) as reader:
             for batch in reader:
                 yield [np.asarray(getattr(batch, name)) for name in self.record.names]
 
     def _rows(self, group: RowGroup) -> Iterator[list[Any]]:
-        shard = {"cur_shard": self.groups.index(group), "shard_count": len(self.groups)}
-        with self._reader(petastorm().make_reader, self._split, **shard) as reader:
+        alone = Alone(self.filesystem, self.root, group.path, self._description)
+        shard = {"cur_shard": group.number, "shard_count": self._shards[group.path]}
+        with self._reader(petastorm().make_reader, group.path.rpartition("/")[0], alone, **shard) as reader:
             rows = list(reader)
         yield [np.stack([getattr(row, name) for row in rows]) for name in self.record.names]
 
-    def _reader(self, make: Callable[..., Any], place: str, **shard: int) -> Any:
+    @cached_property
+    def _description(self) -> bytes:
+        """The Unischema, and how many row groups each file has."""
+        folder = self.groups[0].path.rpartition("/")[0]
+        content: bytes = self.filesystem.cat_file(f"{self.root}/{folder}/{DESCRIPTION}")
+        return content
+
+    def _reader(self, make: Callable[..., Any], place: str, alone: Alone, **shard: int) -> Any:
         return make(
-            f"file://{self.root}/{place}",  # the scheme is not looked at beside a file system
+            f"file:///{place}",  # the scheme is not looked at beside a file system
             schema_fields=list(self.record.names),
-            filesystem=self.filesystem,
+            filesystem=alone,
             workers_count=1,
             shuffle_row_groups=False,
             **shard,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose
+from conf.places import Join, Place
 
 TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
@@ -25,3 +26,8 @@ def test_a_command_composes(command: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop")
     _, _, experiment, *overrides = shlex.split(command)
     compose(experiment, overrides)
+
+
+def test_all_that_a_place_may_say_is_named() -> None:
+    section = TEXT.split("## Sources and joins")[1].split("## ")[0]
+    assert [name for name in {*Place.model_fields, *Join.model_fields} if f"{name}:" not in section] == []

@@ -6,9 +6,12 @@ and four feeds: twenty. Executors run no Python, so there is no Python worker to
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,6 +69,33 @@ def ended(job: psutil.Popen) -> int:
     return int(job.wait(LAST_SECONDS))
 
 
+def kill_one(job: psutil.Popen, look: Callable[[], Sequence[psutil.Process]]) -> None:
+    """Kill one of the processes that `look` finds, as soon as there is one, while the job is at work."""
+    deadline = time.monotonic() + LAST_SECONDS
+    done = False
+    while not done:
+        assert job.poll() is None, "the job ended before anything could be killed"
+        assert time.monotonic() < deadline, "there was nothing to kill"
+        with suppress(psutil.NoSuchProcess):  # one that ends while we look at it
+            found = look()
+            done = bool(found) and killed(CHOSEN.choice(found))
+        time.sleep(0.02)
+
+
+def killed(victim: psutil.Process) -> bool:
+    """Whether it was alive and died of this: what has been seen stopped can end by no other way."""
+    victim.suspend()
+    for _ in range(1000):
+        status = victim.status()
+        if status == psutil.STATUS_STOPPED:
+            victim.kill()
+            return True
+        if status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return False
+        time.sleep(0.01)
+    raise AssertionError(f"{victim} does not stop")
+
+
 class Calm(NamedTuple):
     """A dataset, what it becomes undisturbed, and how long that takes."""
 
@@ -101,11 +131,9 @@ def test_the_job_is_killed(what: str, victim: str, request: pytest.FixtureReques
     folder, moment = tmp_path / "set", CHOSEN.uniform(0, 0.9) * undisturbed.seconds
     job = start(undisturbed.data, folder, SPARK)
     time.sleep(moment)
-    while not (found := [each for each in [job, *job.children(recursive=True)] if victim in each.name()]):
-        assert job.is_running(), f"it ended before {victim} could be killed after {moment:.1f} s"
-        time.sleep(0.02)
-    found[0].kill()
+    kill_one(job, lambda: [each for each in [job, *job.children(recursive=True)] if victim in each.name()][:1])
     status = ended(job)
+    assert victim == "java" or status == -signal.SIGKILL
     if (folder / "manifest.json").exists():
         assert contents(folder) == undisturbed.contents
     else:
@@ -122,10 +150,7 @@ def test_executors_are_killed(whole: Calm, servers: Servers, tmp_path: Path) -> 
     for number in range(4):
         job, moment = start(whole.data, tmp_path / str(number), spark), CHOSEN.uniform(0.3, 0.9) * whole.seconds
         time.sleep(moment)
-        while not (executors := [child for worker in workers for child in worker.children(recursive=True)]):
-            assert job.is_running(), "it ended before an executor could be killed"
-            time.sleep(0.02)
-        CHOSEN.choice(executors).kill()
+        kill_one(job, lambda: [child for worker in workers for child in worker.children(recursive=True)])
         assert ended(job) == 0, (tmp_path / f"{number}.work" / "log").read_text()[-2000:]
         assert contents(tmp_path / str(number)) == whole.contents
 
@@ -141,7 +166,7 @@ def test_feeds_are_killed(local: Path, tmp_path: Path) -> None:
     for number in range(4):
         disturbed = feed(tmp_path / str(number))
         time.sleep(CHOSEN.uniform(0, 0.9) * seconds)
-        assert disturbed.is_running()
-        disturbed.kill()
+        kill_one(disturbed, lambda feed=disturbed: [feed])
         disturbed.communicate()
+        assert ended(disturbed) == -signal.SIGKILL
         assert feed(tmp_path / str(number)).communicate()[0] == calm

@@ -9,6 +9,7 @@ import torch
 
 from conf import schema
 from conf.errors import FranklinError
+from conf.manifest import SplitName
 from models.feeds import open_feed
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed
@@ -45,18 +46,36 @@ def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, worke
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("layout", ["stored", "mapped"])
+@pytest.mark.parametrize("split", ["train", "validation"])  # shuffled and transformed, or neither
 @pytest.mark.parametrize("transform", [None, f"{__name__}:negated"])
-def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, transform: str | None) -> None:
+def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, layout: str, split: SplitName, transform: str | None) -> None:
     manifest, gpu = numbered(tmp_path, [[50, 21], [33]]), torch.device("cuda", 0)
-    wanted = schema.Feed(**WANTED, transform=transform)
+    manifest = manifest.model_copy(update={"splits": {split: manifest.splits["train"]}})
+    wanted = schema.Feed(**{**WANTED, "layout": layout}, transform=transform)
     here, there = (
-        open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1, device=device)
+        open_feed(wanted, str(tmp_path), manifest, split, seed=1, rank=0, world_size=1, device=device)
         for device in (None, gpu)
     )
     for ours, theirs in zip(here, there, strict=True):
         tensors = (*theirs.inputs, theirs.label)
-        assert all(each.is_pinned() if transform else each.device == gpu for each in tensors)
+        pinned = transform and split == "train"
+        assert all(each.is_pinned() if pinned else each.device == gpu for each in tensors)
         assert all(torch.equal(a, b.cpu()) for a, b in zip((*ours.inputs, ours.label), tensors, strict=True))
+
+
+@pytest.mark.parametrize("layout", ["stored", "mapped"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_no_more_is_pinned_than_a_batch(
+    tmp_path: Path, layout: str, shuffle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a GPU nothing can be pinned, but what would be can be looked at: pinning keeps strides."""
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda words: pinned.append(words) or words)
+    rows = source(layout, tmp_path, numbered(tmp_path, [[50, 21], [33]]))
+    batches = list(Feed(rows, batch_size=10, shuffle=shuffle, device=torch.device("cpu")))
+    assert len(pinned) == len(batches) == 11
+    assert all(words.is_contiguous() for words in pinned)
 
 
 def test_workers_are_not_forked_from_under_a_thread(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks do when something fails; their numbers are no tests."""
