@@ -19,9 +19,10 @@ from pydantic import BaseModel
 
 from conf.data import Data
 from conf.errors import FranklinError
-from conf.schema import Feed, Model, Optimizer, Strategy, Trainer
+from conf.schema import Checkpointing, Feed, Model, Optimizer, Trainer
 from conf.spark import AnySpark
 from conf.splits import AnySplit
+from conf.strategies import AnyStrategy
 from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
@@ -80,7 +81,8 @@ class TrainRequest(Request):
     model: Model
     optimizer: Optimizer
     trainer: Trainer
-    strategy: Strategy
+    strategy: AnyStrategy
+    checkpointing: Checkpointing
     world_size: int
     track: Track | None
 

@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 from conf.data import Data
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
+from conf.strategies import AnyStrategy
 from conf.strict import Name, Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp"]
 IMAGE = 3  # dimensions: channels, height, width
+Checkpointing = Literal["none", "sqrt", "every", "selective"]
 TunerName = Literal["none", "grid", "random", "tpe"]
 
 
@@ -76,19 +77,7 @@ class Trainer(Strict):
     precision: Literal["32-true", "bf16-mixed"]
     gradient_clip: Annotated[float, Field(gt=0)] | None
     checkpoint_steps: Positive | None = Field(description="also checkpoint every so many steps; null: each epoch only")
-
-
-class Strategy(Strict):
-    """The parallelism, and over how many ranks."""
-
-    name: StrategyName
-    world_size: Positive | None = Field(description="ranks; null: every GPU, or two processes without one")
-
-    @model_validator(mode="after")
-    def _single_is_one(self) -> "Strategy":
-        if self.name == "single" and self.world_size not in (None, 1):
-            raise ValueError(f"strategy=single has one rank, not {self.world_size}; choose strategy=ddp or fsdp")
-        return self
+    keep_checkpoints: Positive = Field(description="the last few are kept, and the best")
 
 
 class Launcher(Strict):
@@ -151,7 +140,8 @@ class Settings(Strict):
     model: Model
     optimizer: Optimizer
     trainer: Trainer
-    strategy: Strategy
+    strategy: AnyStrategy
+    checkpointing: Checkpointing = Field(description="which blocks' activations are recomputed instead of kept")
     launcher: Launcher
     tuner: Tuner
     tracking: Tracking

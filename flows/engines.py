@@ -60,6 +60,7 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         optimizer=settings.optimizer,
         trainer=settings.trainer,
         strategy=settings.strategy,
+        checkpointing=settings.checkpointing,
         world_size=ranks,
         track=track,
     )

@@ -15,7 +15,8 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed
 
 from conf.compose import compose, dump
-from conf.schema import Settings, StrategyName, TunerName
+from conf.schema import Settings, TunerName
+from conf.strategies import StrategyName
 from conf.strict import Strict
 from flows.cancel import cancellable, say_cancelled
 from flows.commit import commit

@@ -1,6 +1,7 @@
 """Fitting a network to a feed, as Lightning does it."""
 
-import shutil
+from datetime import timedelta
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -8,20 +9,26 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
-from models import networks, parallel
-from models.checkpoints import PARTIAL, Checkpoints, check_identity, last_checkpoint
+from models import networks
+from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
 from models.module import Learner
+from models.parallel.checkpointing import checkpoint_blocks
+from models.parallel.parallelism import Parallelism
+from models.parallel.ranks import Ranks
 from models.reporting import Reporter
+from models.shards import PARTIAL, Saver, consolidate
 from models.threads import share_cores
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
+WAIT = timedelta(minutes=30)
 
 
 def fit(
     request: TrainRequest,
     manifest: Manifest,
+    parallelism: Parallelism[Any],
     train: Feed | Transformed,
     validation: Feed | Transformed,
     *,
@@ -40,28 +47,30 @@ def fit(
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
+    if rank == 0:
+        clear(folder)
     total_steps = request.trainer.max_epochs * len(train)
-    parallelism = parallel.load(request.strategy.name)
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
-    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
+    checkpoint_blocks(network, request.checkpointing)
+    share_cores(network, request.feed.batch_size // parallelism.replicas, local_ranks)
     learner = Learner(
         network,
         manifest,
         request.optimizer,
-        wrap=parallelism.wrap,
+        parallelism,
         steps=total_steps,
         gradient_clip=request.trainer.gradient_clip,
         seed=request.seed,
     )
-    checkpoints = Checkpoints(folder, request.trainer.checkpoint_steps)
+    saver = Saver(folder, request.trainer.keep_checkpoints)
+    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
     reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None)
-    gpu = torch.cuda.is_available()
     trainer = Trainer(
-        accelerator="gpu" if gpu else "cpu",
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=parallelism.strategy(request.world_size, "nccl" if gpu else "gloo"),
+        strategy=Ranks(parallelism, saver, WAIT),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
         callbacks=[
@@ -82,10 +91,11 @@ def fit(
     if rank != 0:
         return None
     reporter.close()
-    partial = request.run_folder / f"weights.pt{PARTIAL}"
-    shutil.copyfile(checkpoints.best, partial)
+    weights = request.run_folder / "weights.pt"
+    partial = weights.with_name(weights.name + PARTIAL)
+    torch.save(consolidate(checkpoints.best, networks.build(request.model, manifest)), partial)
     return TrainResult(
-        weights=partial.replace(request.run_folder / "weights.pt"),
+        weights=partial.replace(weights),
         epochs=trainer.current_epoch,
         best_epoch=checkpoints.best_epoch,
         steps=trainer.global_step,

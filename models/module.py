@@ -1,20 +1,20 @@
 """A network and how it learns, as Lightning takes it."""
 
 import math
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 -- torch's own custom
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh
+from torch import Tensor
 
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.schema import Optimizer
 from models.feeds.batch import Batch
+from models.networks.network import Network
+from models.parallel.parallelism import Forward, Parallelism
 
 FINITE_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 
@@ -37,11 +37,11 @@ class Learner(LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         manifest: Manifest,
         optimizer: Optimizer,
+        parallelism: Parallelism[Any],
         *,
-        wrap: Callable[[nn.Module, DeviceMesh | None], None],
         steps: int,
         gradient_clip: float | None,
         seed: int,
@@ -52,7 +52,7 @@ class Learner(LightningModule):
             network: as `models.networks.build` makes it.
             manifest: of the feature set.
             optimizer: learning rate and its schedule.
-            wrap: the strategy's preparation of the network.
+            parallelism: the strategy, which wraps the network.
             steps: of the whole training, for the schedule.
             gradient_clip: largest norm of all gradients together.
             seed: of dropout.
@@ -62,18 +62,17 @@ class Learner(LightningModule):
         self.network = network
         self._manifest = manifest
         self._optimizer = optimizer
-        self._wrap = wrap
+        self._parallelism = parallelism
         self._steps = steps
         self._gradient_clip = gradient_clip
         self._seed = seed
-        self._wrapped = False
+        self._forward: Forward | None = None
         self.register_buffer("_sums", torch.zeros(2, dtype=torch.float64), persistent=False)
 
     def configure_model(self) -> None:
         """Let the strategy wrap the network, once (Lightning may call this several times)."""
-        if not self._wrapped:
-            self._wrap(self.network, self.device_mesh)
-            self._wrapped = True
+        if self._forward is None:
+            self._forward = self._parallelism.wrap(self.network, self.device_mesh)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW (Loshchilov and Hutter, 2019) with linear warm-up and cosine decay to 0, by steps."""
@@ -93,8 +92,10 @@ class Learner(LightningModule):
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1.0, self._steps - warmup)))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch, a scalar."""
-        output = self.network(*batch.inputs).float()
+        """Mean loss of a batch, a scalar; 0 for one without a row."""
+        output = (self._forward or self.network)(*batch.inputs).float()
+        if not len(batch.label):
+            return output.sum()
         if self._manifest.task == "multiclass":
             return F.cross_entropy(output, batch.label)
         if self._manifest.task == "binary":
@@ -108,10 +109,11 @@ class Learner(LightningModule):
         self._sums.zero_()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
-        """Make dropout a function of (seed, rank, step), so a resumed run repeats it without a saved state."""
+        """Make dropout a function of (seed, replica, step), so a resumed run repeats it without a saved state."""
         cuda = self.device.type == "cuda"
         generator = torch.cuda.default_generators[self.device.index] if cuda else torch.default_generator
-        generator.manual_seed(hash((self._seed, self.global_rank, self.global_step)) & (2**63 - 1))
+        replica = self._parallelism.replica(self.global_rank)
+        generator.manual_seed(hash((self._seed, replica, self.global_step)) & (2**63 - 1))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a step."""
@@ -119,12 +121,12 @@ class Learner(LightningModule):
         self._add(loss, batch)
         if batch_idx % FINITE_EVERY == 0:
             self._check_finite("training")
-        return loss
+        return loss if batch.weight == 1 else loss * batch.weight
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002 -- Lightning's
         """Clip gradients by their norm over all parameters (and, when they are sharded, over all ranks)."""
         if self._gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._gradient_clip, foreach=True)
+            self._parallelism.clip(self.network, self._gradient_clip)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
         """Add a batch to the validation loss."""

@@ -1,6 +1,7 @@
 """Training, as every rank runs it: `torchrun --nproc-per-node N -m models.train REQUEST.json`."""
 
 import os
+from typing import Any
 
 import torch
 
@@ -9,6 +10,8 @@ from conf.manifest import Manifest, SplitName, read_manifest
 from models.feeds import open_feed
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
+from models.parallel import load
+from models.parallel.parallelism import Parallelism
 
 
 def train(request: TrainRequest) -> TrainResult | None:
@@ -23,13 +26,16 @@ def train(request: TrainRequest) -> TrainResult | None:
     """
     rank, local_ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     manifest = read_manifest(request.feature_set)
-    feeds = [_feed(request, manifest, split, rank) for split in ("train", "validation")]
+    parallelism = load(request.strategy, request.world_size)
+    feeds = [_feed(request, manifest, split, parallelism, rank) for split in ("train", "validation")]
     from models.fitting import fit  # takes two seconds to import, in which the feeds make their files
 
-    return fit(request, manifest, *feeds, rank=rank, local_ranks=local_ranks)
+    return fit(request, manifest, parallelism, *feeds, rank=rank, local_ranks=local_ranks)
 
 
-def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int) -> Feed | Transformed:
+def _feed(
+    request: TrainRequest, manifest: Manifest, split: SplitName, parallelism: Parallelism[Any], rank: int
+) -> Feed | Transformed:
     """Open this rank's feed of a split."""
     return open_feed(
         request.feed,
@@ -37,8 +43,8 @@ def _feed(request: TrainRequest, manifest: Manifest, split: SplitName, rank: int
         manifest,
         split,
         seed=request.seed,
-        rank=rank,
-        world_size=request.world_size,
+        rank=parallelism.replica(rank),
+        world_size=parallelism.replicas,
         device=torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None,
     )
 

@@ -5,8 +5,8 @@ What they take and give, and what they tell of themselves, is said by `models.ne
 
 from conf.manifest import Manifest
 from conf.schema import Cnn, Model
-from models.networks.cnn import CnnNetwork
-from models.networks.mlp import MlpNetwork
+from models.networks.cnn import cnn
+from models.networks.mlp import mlp
 from models.networks.network import Network
 
 
@@ -15,4 +15,4 @@ def build(model: Model, manifest: Manifest) -> Network:
 
     That the network can take these columns, `conf.schema.Settings` has seen to.
     """
-    return CnnNetwork(model, manifest) if isinstance(model, Cnn) else MlpNetwork(model, manifest)
+    return cnn(model, manifest) if isinstance(model, Cnn) else mlp(model, manifest)

@@ -5,26 +5,27 @@ from torch import Tensor, nn
 
 from conf.manifest import Manifest
 from conf.schema import Mlp
-from models.networks.network import Network, head
+from models.networks.network import Network, Scalars, head
 from models.networks.parts import dense
 
 
-class MlpNetwork(Network):
-    """A multi-layer perceptron for tables; the numbers of tensors are laid flat beside the others."""
+class Flat(nn.Module):
+    """Numbers, embedded codes and the numbers of tensors, laid side by side."""
 
-    def __init__(self, model: Mlp, manifest: Manifest) -> None:
-        """Make the network for the columns, the label and the task of `manifest`."""
-        super().__init__(manifest, model.embedding_max)
-        width = self.scalars + sum(column.size for column in manifest.tensors)
-        self.blocks = nn.ModuleList(dense(width, model.hidden, model.dropout))
-        self.head = head(model.hidden[-1], manifest)
+    def __init__(self, manifest: Manifest, widest: int) -> None:
+        """Make the embeddings, at most so wide."""
+        super().__init__()
+        self.scalars = Scalars(manifest, widest)
+        self.out_features = self.scalars.out_features + sum(column.size for column in manifest.tensors)
 
     def forward(self, numeric: Tensor, categorical: Tensor, *tensors: Tensor) -> Tensor:
-        """Map a batch to `(batch, outputs)`; see `Network`."""
-        row = self.side_by_side(numeric, categorical)
-        if tensors:
-            row = torch.cat((row, *(tensor.flatten(1) for tensor in tensors)), dim=1)
-        for block in self.blocks:
-            row = block(row)
-        output: Tensor = self.head(row)
-        return output
+        """Map inputs to `(batch, out_features)`."""
+        row: Tensor = self.scalars(numeric, categorical)
+        return torch.cat((row, *(tensor.flatten(1) for tensor in tensors)), dim=1) if tensors else row
+
+
+def mlp(model: Mlp, manifest: Manifest) -> Network:
+    """Make a multi-layer perceptron for the columns, the label and the task of `manifest`."""
+    stem = Flat(manifest, model.embedding_max)
+    blocks = dense(stem.out_features, model.hidden, model.dropout)
+    return Network(stem, blocks, head(model.hidden[-1], manifest))

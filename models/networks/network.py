@@ -1,4 +1,7 @@
-"""What every network has in common."""
+"""What every network has in common: a stem, blocks in order, a head."""
+
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -6,32 +9,36 @@ from torch import Tensor, nn
 from conf.manifest import Manifest
 from models.networks.parts import Embeddings, prior_logits
 
+State = Tensor | tuple[Tensor, ...]
+Run = Callable[[Iterable[nn.Module], State], State]
+
 
 class Network(nn.Module):
-    """A network for rows.
+    """A network for rows: `head(blocks(stem(inputs)))`.
 
     Its forward takes `(numeric (batch, n), categorical (batch, m), *tensors)`, as `models.feeds.batch.Batch.inputs`
     has them, and gives `(batch, outputs)`: one logit (binary), one standardised value (regression) or a logit per
     class (multiclass).
 
+    Between stem, blocks and head goes a state, one tensor or several, whose first dimension is the batch.
+
     Attributes:
+        stem: inputs to the first state.
         blocks: the hidden blocks in order; what parallelism shards, checkpoints or cuts into stages.
-        scalars: width of the numbers and embedded codes that `side_by_side` gives.
+        head: the last state to the outputs.
+        run: how blocks are run; gradient checkpointing runs them otherwise.
 
     """
 
-    blocks: nn.ModuleList
-
-    def __init__(self, manifest: Manifest, widest: int) -> None:
-        """Make the embeddings, at most so wide, of the categorical columns of `manifest`."""
+    def __init__(self, stem: nn.Module, blocks: Iterable[nn.Module], head: nn.Module) -> None:
+        """Put the parts together."""
         super().__init__()
-        cardinalities = [column.cardinality for column in manifest.categorical]
-        self.embeddings = Embeddings(cardinalities, widest) if cardinalities else None
-        self.scalars = len(manifest.numeric) + (self.embeddings.out_features if self.embeddings else 0)
+        self.stem, self.blocks, self.head = stem, nn.ModuleList(blocks), head
+        self.run: Run = through
 
-    def side_by_side(self, numeric: Tensor, categorical: Tensor) -> Tensor:
-        """Put `(batch, n)` numbers beside the embeddings of `(batch, m)` codes: `(batch, scalars)`."""
-        return numeric if self.embeddings is None else torch.cat((numeric, self.embeddings(categorical)), dim=1)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map a batch to `(batch, outputs)`."""
+        return cast("Tensor", apply(self.head, self.run(self.blocks, self.stem(*inputs))))
 
     def multiplications(self) -> int:
         """Count the multiplications of a forward pass of one row: a parameter's, as often as it is used."""
@@ -40,6 +47,34 @@ class Network(nn.Module):
             for module in self.modules()
             for parameter in module.parameters(recurse=False)
         )
+
+
+def apply(module: nn.Module, state: State) -> State:
+    """Run one module on a state."""
+    changed: State = module(*state) if isinstance(state, tuple) else module(state)
+    return changed
+
+
+def through(blocks: Iterable[nn.Module], state: State) -> State:
+    """Run blocks one after the other."""
+    for block in blocks:
+        state = apply(block, state)
+    return state
+
+
+class Scalars(nn.Module):
+    """Numbers beside the embeddings of codes: `(batch, n)` and `(batch, m)` to `(batch, out_features)`."""
+
+    def __init__(self, manifest: Manifest, widest: int) -> None:
+        """Make the embeddings, at most so wide, of the categorical columns of `manifest`."""
+        super().__init__()
+        cardinalities = [column.cardinality for column in manifest.categorical]
+        self.embeddings = Embeddings(cardinalities, widest) if cardinalities else None
+        self.out_features = len(manifest.numeric) + (self.embeddings.out_features if self.embeddings else 0)
+
+    def forward(self, numeric: Tensor, categorical: Tensor) -> Tensor:
+        """Put them side by side."""
+        return numeric if self.embeddings is None else torch.cat((numeric, self.embeddings(categorical)), dim=1)
 
 
 def head(width: int, manifest: Manifest) -> nn.Linear:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning.pytorch.strategies import Strategy
-    from torch import nn
-    from torch.distributed.device_mesh import DeviceMesh
-
-    from conf.schema import StrategyName
+    from conf.strategies import AnyStrategy
+    from models.parallel.parallelism import Parallelism
 
 
-class Parallelism(Protocol):
-    """What a file of this folder defines."""
-
-    def strategy(self, world_size: int, backend: str) -> Strategy:
-        """Make Lightning's strategy for `world_size` ranks that talk over `backend` (`gloo` or `nccl`)."""
-
-    def wrap(self, network: nn.Module, mesh: DeviceMesh | None) -> None:
-        """Prepare `network` in place, block by block if need be; `mesh` is the strategy's device mesh, if any."""
-
-
-def load(name: StrategyName) -> Parallelism:
-    """Find the strategy called `name`; torch and Lightning are imported only here."""
-    return cast("Parallelism", importlib.import_module(f"models.parallel.{name}"))
+def load(settings: AnyStrategy, world_size: int) -> Parallelism[Any]:
+    """Make the strategy that is configured; torch is imported only here."""
+    found: Parallelism[Any] = importlib.import_module(f"models.parallel.{settings.name}").Strategy(settings, world_size)
+    return found

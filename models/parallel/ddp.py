@@ -1,17 +1,38 @@
-"""Every rank holds the whole network; gradients are averaged while the backward pass runs."""
+"""Every rank holds the whole network; gradients are averaged while the backward pass runs.
 
-from lightning.pytorch.strategies import DDPStrategy, Strategy
-from torch import nn
+Li et al. 2020, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training".
+"""
+
+from contextlib import AbstractContextManager
+
 from torch.distributed.device_mesh import DeviceMesh
+from torch.nn.parallel import DistributedDataParallel
+
+from conf.strategies import Ddp
+from models.networks.network import Network
+from models.parallel.parallelism import Forward, Parallelism
 
 
-def strategy(world_size: int, backend: str) -> Strategy:  # noqa: ARG001 -- torchrun has told Lightning
-    """Average gradients with torch's DistributedDataParallel."""
-    # The network runs the same way at each step, its buffers never change, and gradients can stay where they arrive.
-    return DDPStrategy(
-        process_group_backend=backend, static_graph=True, forward_sync_buffers=False, gradient_as_bucket_view=True
-    )
+class Strategy(Parallelism[Ddp]):
+    """Synchronous data parallelism."""
 
+    _replica: DistributedDataParallel
 
-def wrap(network: nn.Module, mesh: DeviceMesh | None) -> None:
-    """Leave the network as it is: Lightning wraps the whole module."""
+    def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
+        """Average the gradients of the ranks, in buckets, as soon as a bucket is full."""
+        if mesh is None:
+            return network
+        # The network runs the same way at each step, its buffers never change, and gradients stay where they arrive.
+        self._replica = DistributedDataParallel(
+            network,
+            process_group=mesh.get_group(),
+            bucket_cap_mb=self.settings.bucket_mb,
+            static_graph=True,
+            forward_sync_buffers=False,
+            gradient_as_bucket_view=True,
+        )
+        return self._replica
+
+    def accumulating(self) -> AbstractContextManager[None]:
+        """Keep gradients here until the last batch of a step."""
+        return self._replica.no_sync() if self.world_size > 1 else super().accumulating()

@@ -1,20 +1,58 @@
-"""Every rank holds its part of each block's parameters, gradients and optimiser state (FSDP2, `fully_shard`)."""
+"""Every rank holds its part of each block's parameters, gradients and optimizer state (FSDP2, `fully_shard`).
 
-from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
-from torch import nn
+Zhao et al. 2023, "PyTorch FSDP: Experiences on Scaling Fully Sharded Data Parallel"; over several replicas, the hybrid
+sharding of section 3.2.2.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
+
+from conf.strategies import Fsdp
+from models.networks.network import Network
+from models.parallel.parallelism import REPLICAS, Forward, Parallelism
+
+SHARDS = "shards"
 
 
-def strategy(world_size: int, backend: str) -> Strategy:
-    """Lightning's FSDPStrategy refuses a CPU; ModelParallelStrategy leaves the sharding to `wrap` and takes any."""
-    return ModelParallelStrategy(data_parallel_size=world_size, tensor_parallel_size=1, process_group_backend=backend)
+class Strategy(Parallelism[Fsdp]):
+    """Fully sharded data parallelism."""
 
+    _sharded: list[FSDPModule]
 
-def wrap(network: nn.Module, mesh: DeviceMesh | None) -> None:
-    """Shard each block, then what is left in the root; a block is gathered while it is computed, then let go."""
-    if mesh is None or not isinstance(blocks := network.blocks, nn.ModuleList):
-        raise TypeError("fully sharded training needs a device mesh and a network with a list of blocks")
-    for block in blocks:
-        fully_shard(block, mesh=mesh["data_parallel"])
-    fully_shard(network, mesh=mesh["data_parallel"])
+    @property
+    def dimensions(self) -> Mapping[str, int]:
+        """Replicas of so many shards."""
+        return {REPLICAS: self.settings.replicas, SHARDS: self.world_size // self.settings.replicas}
+
+    @property
+    def replicas(self) -> int:
+        """Every rank has rows of its own, whatever it holds of the network."""
+        return self.world_size
+
+    def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
+        """Shard each block, then what is left; a block is gathered while it is computed, then let go."""
+        if mesh is not None:
+            over = mesh if self.settings.replicas > 1 else mesh[SHARDS]
+            offload = CPUOffloadPolicy() if self.settings.offload else OffloadPolicy()
+            for module in (*network.blocks, network):
+                if any(parameter.requires_grad for parameter in module.parameters()):
+                    fully_shard(module, mesh=over, offload_policy=offload)
+        self._sharded = [module for module in network.modules() if isinstance(module, FSDPModule)]
+        return network
+
+    def accumulating(self) -> AbstractContextManager[None]:
+        """Reduce and scatter gradients for the last batch of a step only."""
+        return self._unsynchronised()
+
+    @contextmanager
+    def _unsynchronised(self) -> Iterator[None]:
+        for module in self._sharded:
+            module.set_requires_gradient_sync(False, recurse=False)
+        try:
+            yield
+        finally:
+            for module in self._sharded:
+                module.set_requires_gradient_sync(True, recurse=False)

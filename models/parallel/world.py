@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 from conf.errors import FranklinError
-from conf.schema import Strategy
+from conf.strategies import AnyStrategy
 
 CPU_RANKS = 2
 
 
-def world_size(strategy: Strategy, batch_size: int) -> int:
+def world_size(strategy: AnyStrategy, batch_size: int) -> int:
     """Ranks that `strategy` gets on this machine: what it says, or every GPU, or two processes without one.
 
     Unless it says how many, as many GPUs are taken as can share a batch equally.

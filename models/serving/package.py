@@ -25,6 +25,7 @@ CONTRACTS = (
     "places",
     "data",
     "spark",
+    "strategies",
     "schema",
     "columns",
     "manifest",

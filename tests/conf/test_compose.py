@@ -7,7 +7,8 @@ import yaml
 
 from conf.compose import compose, dump, groups, replace
 from conf.errors import FranklinError
-from conf.schema import Settings, StrategyName, TunerName
+from conf.schema import Settings, TunerName
+from conf.strategies import StrategyName
 
 NAMED = [name for name in groups()["experiment"] if name != "table"]
 CHOICES = [

@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+from pydantic import TypeAdapter
+
+from conf.compose import ROOT
 from conf.exchange import TrainRequest, TrainResult
-from conf.schema import Feed, Mlp, Optimizer, Strategy, StrategyName, Trainer
+from conf.schema import Feed, Mlp, Optimizer, Trainer
+from conf.strategies import AnyStrategy, StrategyName
 
 
 def request(
@@ -18,6 +23,7 @@ def request(
     run_folder.mkdir(exist_ok=True)
     learning_rate, dropout = trainer.pop("learning_rate", 0.01), trainer.pop("dropout", 0.1)
     base = {"max_epochs": 4, "patience": 10, "precision": "32-true", "gradient_clip": 1.0, "checkpoint_steps": None}
+    base |= {"keep_checkpoints": 1}
     return TrainRequest(
         answer=run_folder / "answer.json",
         feature_set=str(feature_set),
@@ -27,10 +33,18 @@ def request(
         model=Mlp(name="mlp", hidden=[32, 16], dropout=dropout, embedding_max=8),
         optimizer=Optimizer(name="adamw", learning_rate=learning_rate, weight_decay=0.01, warmup_share=0.05),
         trainer=Trainer(**{**base, **trainer}),
-        strategy=Strategy(name=strategy, world_size=ranks),
+        strategy=parallel(strategy, world_size=ranks),
+        checkpointing="none",
         world_size=ranks,
         track=None,
     )
+
+
+def parallel(name: StrategyName, **changes: Any) -> AnyStrategy:
+    """A strategy as it is shipped, with changes."""
+    tree = yaml.safe_load((ROOT / "strategy" / f"{name}.yaml").read_text(encoding="utf-8"))
+    strategy: AnyStrategy = TypeAdapter(AnyStrategy).validate_python(tree | changes)
+    return strategy
 
 
 def start(wanted: TrainRequest) -> subprocess.Popen[str]:

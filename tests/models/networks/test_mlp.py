@@ -43,7 +43,7 @@ def test_starts_near_the_trivial_prediction(tmp_path: Path) -> None:
 def test_every_code_of_every_column_has_a_vector_of_its_own(tmp_path: Path) -> None:
     manifest = write_feature_set(tmp_path, "binary", rows=60, numeric=False)
     network = build(MODEL, manifest).eval()
-    table = network.get_parameter("embeddings.table.weight")
+    table = network.get_parameter("stem.scalars.embeddings.table.weight")
     assert len(table) == sum(column.cardinality for column in manifest.categorical)
     last = torch.tensor([[column.cardinality - 1 for column in manifest.categorical]])
     network(torch.empty(1, 0), last).sum().backward()

@@ -1,0 +1,68 @@
+"""Gradient checkpointing: activations that are recomputed in the backward pass instead of kept.
+
+none       all are kept
+sqrt       of n blocks, the inputs of about sqrt(n) segments are kept, and one segment at a time is recomputed
+(Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 4.1)
+every      the input of each block is kept
+selective  in each block, what is expensive is kept (matrix products, convolutions, attention), the rest recomputed
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+
+from conf.schema import Checkpointing
+from models.networks.network import Network, State, apply, through
+
+aten = torch.ops.aten
+EXPENSIVE = {
+    aten.mm.default,
+    aten.addmm.default,
+    aten.bmm.default,
+    aten.baddbmm.default,
+    aten.convolution.default,
+    aten._scaled_dot_product_flash_attention.default,  # noqa: SLF001 -- operators that have no other name
+    aten._scaled_dot_product_flash_attention_for_cpu.default,  # noqa: SLF001
+    aten._scaled_dot_product_efficient_attention.default,  # noqa: SLF001
+    aten._scaled_dot_product_cudnn_attention.default,  # noqa: SLF001
+}
+
+
+def checkpoint_blocks(network: Network, how: Checkpointing) -> None:
+    """Have a network's blocks run with gradient checkpointing; nothing else of it changes."""
+    if how != "none":
+        network.run = partial(_run, how)
+
+
+def segments(blocks: Sequence[nn.Module], count: int) -> Iterator[Sequence[nn.Module]]:
+    """Cut blocks into so many segments, none more than one block longer than another."""
+    cuts = [number * len(blocks) // count for number in range(count + 1)]
+    return (blocks[low:high] for low, high in pairwise(cuts))
+
+
+def _run(how: Checkpointing, blocks: Iterable[nn.Module], state: State) -> State:
+    listed = list(blocks)
+    if not torch.is_grad_enabled() or not listed:
+        return through(listed, state)
+    count = max(1, isqrt(len(listed) - 1) + 1) if how == "sqrt" else len(listed)
+    contexts: dict[str, Any] = {"context_fn": partial(create_selective_checkpoint_contexts, _keep)}
+    options = contexts if how == "selective" else {}
+    for segment in segments(listed, count):
+        run: Callable[..., State] = partial(_through, segment)
+        tensors = state if isinstance(state, tuple) else (state,)
+        state = checkpoint(run, *tensors, use_reentrant=False, **options)
+    return state
+
+
+def _through(blocks: Sequence[nn.Module], *state: torch.Tensor) -> State:
+    return through(blocks[1:], apply(blocks[0], state))
+
+
+def _keep(_context: Any, operator: Any, *_args: Any, **_kwargs: Any) -> CheckpointPolicy:
+    return CheckpointPolicy.MUST_SAVE if operator in EXPENSIVE else CheckpointPolicy.PREFER_RECOMPUTE

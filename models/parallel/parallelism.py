@@ -1,0 +1,58 @@
+"""What every strategy is: how ranks are laid out, how they share a network, and how a step is done together."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+
+from models.networks.network import Network
+
+S = TypeVar("S")
+Forward = Callable[..., Tensor]
+REPLICAS = "replicas"
+
+
+class Parallelism(Generic[S]):
+    """One kind of parallelism over some ranks; by default, replicas that don't talk to each other.
+
+    Attributes:
+        settings: what it was told.
+        world_size: number of ranks.
+
+    """
+
+    def __init__(self, settings: S, world_size: int) -> None:
+        """Plan for so many ranks; nothing is started."""
+        self.settings, self.world_size = settings, world_size
+
+    @property
+    def dimensions(self) -> Mapping[str, int]:
+        """The device mesh: sizes of its dimensions by name, whose product is the world size."""
+        return {REPLICAS: self.world_size}
+
+    @property
+    def replicas(self) -> int:
+        """How many different batches are worked on in a step; ranks of one replica see the same rows."""
+        return self.world_size
+
+    def replica(self, rank: int) -> int:
+        """The replica that a rank belongs to."""
+        return rank * self.replicas // self.world_size
+
+    def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:  # noqa: ARG002 -- others use it
+        """Prepare `network` in place, and say how its forward pass is called; `mesh` is None for one rank."""
+        return network
+
+    def accumulating(self) -> AbstractContextManager[None]:
+        """Open a context in which gradients only add up, because another batch comes before the step."""
+        return nullcontext()
+
+    def clip(self, network: nn.Module, most: float) -> None:
+        """Scale all gradients down so that their norm, over all ranks that hold parts of them, is at most `most`."""
+        nn.utils.clip_grad_norm_(network.parameters(), most, foreach=True)
+
+    def state(self) -> dict[str, Any]:
+        """Tensors of its own that a checkpoint has to keep, by name."""
+        return {}

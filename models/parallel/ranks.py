@@ -1,0 +1,78 @@
+"""Ranks as Lightning takes them: the process group, the mesh and checkpoints, whatever the strategy."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.strategies.parallel import ParallelStrategy
+from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+
+from models.networks.network import Network
+from models.parallel.parallelism import Parallelism
+from models.shards import Saver, load
+
+
+class Ranks(ModelParallelStrategy):
+    """Lightning's strategy for all of ours: it leaves wrapping to `Parallelism` and checkpoints to `Saver`.
+
+    Lightning's own ModelParallelStrategy knows a mesh of two dimensions, data and tensors.
+    """
+
+    def __init__(self, parallelism: Parallelism[Any], saver: Saver, timeout: timedelta) -> None:
+        """Take a strategy, and who writes checkpoints; a rank that keeps the others waiting so long is an error."""
+        super().__init__(timeout=timeout)
+        self._parallelism, self._saver = parallelism, saver
+
+    def setup_environment(self) -> None:
+        """Join the process group, if there are several ranks, and lay out the mesh."""
+        ParallelStrategy.setup_environment(self)
+        self.set_world_ranks()
+        if self.world_size > 1:
+            gpu = self.root_device.type == "cuda"
+            torch.distributed.init_process_group(
+                "cpu:gloo,cuda:nccl" if gpu else "gloo",
+                timeout=self._timeout,
+                device_id=self.root_device if gpu else None,
+            )
+            names, sizes = zip(*self._parallelism.dimensions.items(), strict=True)
+            self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
+            cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do
+
+    @contextmanager
+    def block_backward_sync(self) -> Iterator[None]:
+        """Let gradients add up."""
+        with self._parallelism.accumulating():
+            yield
+
+    @property
+    def network(self) -> Network:
+        """The network that learns."""
+        return cast("Network", cast("Any", self.lightning_module).network)
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        """Give what this rank holds of the parameters, under the names of the whole network."""
+        return get_model_state_dict(self.network)
+
+    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
+        """Give what this rank holds of the optimizer's state, under the names of the parameters."""
+        return get_optimizer_state_dict(self.network, getattr(optimizer, "_optimizer", optimizer))
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
+        """Begin to write a checkpoint; every rank calls this."""
+        tensors = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
+        self._saver.save(Path(filepath), tensors | {"strategy": self._parallelism.state()}, checkpoint)
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
+        """Load parameters and optimizer state into place, and give the rest."""
+        return load(Path(checkpoint_path), self.network, self.optimizers[0], self._parallelism.state())
+
+    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
+        """Do nothing: `load_checkpoint` has."""
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
+        """Do nothing: `load_checkpoint` has."""

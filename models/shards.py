@@ -1,0 +1,150 @@
+"""Checkpoints as shards: written in the background by all ranks, loaded by any number of them.
+
+    step-000000840   shards as torch.distributed.checkpoint writes them, under the names of the whole network, so that
+                     any number of ranks and any strategy can load them; and trainer.pt, the rest
+
+A checkpoint is written under another name and renamed when the last rank is done, so there is no half of one to be
+found.
+"""
+
+import pickle
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.state_dict import (
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.checkpoint.state_dict_loader import load as load_shards
+from torch.distributed.checkpoint.state_dict_saver import async_save
+
+PARTIAL = ".partial"
+REST = "trainer.pt"
+
+
+class Saver:
+    """Writes checkpoints in the background, one at a time.
+
+    Attributes:
+        best_step: the step whose checkpoint is kept whatever comes after it.
+
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Write into `folder`, and keep the last few."""
+        self.best_step = -1
+        self._folder, self._keep = folder, keep
+        self._pending: Any = None
+        self._group: Any = None
+
+    def save(self, path: Path, tensors: dict[str, Any], rest: dict[str, Any]) -> None:
+        """Copy the state, and write it while training goes on; every rank calls this.
+
+        Raises:
+            OSError: the last checkpoint could not be written.
+
+        """
+        self.wait()
+        ranks = torch.distributed.is_initialized()
+        if ranks and self._group is None:  # the thread that writes must not use the group that training uses
+            self._group = torch.distributed.new_group(backend="gloo")
+        rank = torch.distributed.get_rank() if ranks else 0
+        partial = path.with_name(path.name + PARTIAL)
+        if rank == 0:
+            partial.mkdir(exist_ok=True)  # another rank may have been quicker
+            torch.save(rest, partial / REST)
+        self._pending = async_save(
+            tensors | {"random": {str(rank): _random_state()}},
+            checkpoint_id=partial,
+            process_group=self._group,
+            no_dist=not ranks,
+        )
+        if rank == 0:
+            self._pending.add_done_callback(lambda done: None if done.exception() else self._finish(partial, path))
+
+    def wait(self) -> None:
+        """Wait for the checkpoint that is being written.
+
+        Raises:
+            OSError: it could not be.
+
+        """
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def _finish(self, partial: Path, path: Path) -> None:
+        remove(path)  # of an earlier attempt
+        partial.rename(path)
+        best = self._folder / step_name(self.best_step)
+        for old in complete(self._folder)[: -self._keep]:
+            if old != best:
+                remove(old)
+
+
+def step_name(step: int) -> str:
+    """The name of a checkpoint after so many steps."""
+    return f"step-{step:09d}"
+
+
+def complete(folder: Path) -> list[Path]:
+    """The complete checkpoints, the fewest steps first."""
+    return sorted(path for path in folder.glob("step-*") if path.suffix != PARTIAL)
+
+
+def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: dict[str, Any]) -> dict[str, Any]:
+    """Load a checkpoint into a network, its optimizer and the strategy's `own` tensors; every rank calls this.
+
+    Returns:
+        What Lightning wants to know besides.
+
+    """
+    rank = str(torch.distributed.get_rank()) if torch.distributed.is_initialized() else "0"
+    state: dict[str, Any] = {
+        "network": get_model_state_dict(network),
+        "optimizer": get_optimizer_state_dict(network, optimizer),
+        "strategy": own,
+    }
+    if f"random.{rank}" in FileSystemReader(path).read_metadata().state_dict_metadata:
+        state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
+    load_shards(state, checkpoint_id=path, no_dist=not torch.distributed.is_initialized())
+    set_model_state_dict(network, state["network"])
+    set_optimizer_state_dict(network, optimizer, state["optimizer"])
+    if "random" in state:
+        _set_random_state(state["random"][rank])
+    rest: dict[str, Any] = torch.load(path / REST, weights_only=True)
+    return rest
+
+
+def consolidate(checkpoint: Path, network: nn.Module) -> dict[str, Tensor]:
+    """Put a checkpoint's shards together into the whole state of `network`, a plain one; one process does this."""
+    whole = network.state_dict()
+    load_shards({"network": whole}, checkpoint_id=checkpoint, no_dist=True)
+    return whole
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _random_state() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state()))  # noqa: NPY002 -- what transforms may use
+
+
+def _set_random_state(state: bytes) -> None:
+    python, numpy, here = pickle.loads(state)  # noqa: S301 -- our own file
+    random.setstate(python)
+    np.random.set_state(numpy)  # noqa: NPY002
+    torch.set_rng_state(here)
