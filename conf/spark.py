@@ -45,7 +45,7 @@ def _without_token(value: str) -> str:
 class Spark(Strict):
     """What every choice has."""
 
-    shuffle_partitions: Positive
+    shuffle_partitions: Positive | None = Field(description="that shuffles deal rows to; null: by the input's size")
     jars: list[str] = Field(description="jars that the job needs, such as a database's JDBC driver: paths or URLs")
     conf: dict[str, Text] = Field(
         description="further Spark settings, passed through and logged; `env:NAME` is taken from the environment"

@@ -16,6 +16,7 @@ from spark_jobs.dataset import KEY, ROW, Dataset, column
 from spark_jobs.encoding import Encoding, encode, fit
 from spark_jobs.encoding.unischema import write_unischema
 from spark_jobs.fingerprint import fingerprint, inputs
+from spark_jobs.partitions import deal_by_size
 from spark_jobs.profiling import look
 from spark_jobs.profiling.page import page
 from spark_jobs.session import kept, session
@@ -57,6 +58,7 @@ def build(spark: SparkSession, request: PrepareRequest, draft: Draft) -> Manifes
     """
     data = request.data
     identity = inputs(data)
+    deal_by_size(spark, request.spark, identity)
     dataset = SOURCES[data.source](spark, data, request.days)
     with kept(assign(dataset, data.split)) as rows:
         manifest = describe(rows, dataset, request, draft, identity)

@@ -9,10 +9,12 @@ from typing import Any
 
 import fsspec
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.storagelevel import StorageLevel
 
 from conf.spark import AnyDriver, AnySpark, ConnectSpark
 from spark_jobs.clusters import check_reachable, existing, placed
 from spark_jobs.java import java_home
+from spark_jobs.partitions import LEAST
 from spark_jobs.progress import of_driver, of_server
 from spark_jobs.secrets import given
 
@@ -71,7 +73,7 @@ def session(spark: AnySpark, shared: str | None = None) -> Iterator[SparkSession
 @contextmanager
 def kept(rows: DataFrame) -> Iterator[DataFrame]:
     """Have rows computed once, and given up at the end: a server would keep them when the session is long gone."""
-    rows.persist()
+    rows.persist(StorageLevel.DISK_ONLY)
     try:
         yield rows
     finally:
@@ -96,7 +98,7 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or LEAST),
         # Rows that are kept go to disk in batches of megabytes; by default, Java holds on to a hundred of them.
         "spark.serializer.objectStreamReset": "1",
         **SESSION,
@@ -116,7 +118,7 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
 def _of_server(spark: ConnectSpark) -> Iterator[SparkSession]:
     """Connect to a server. What PySpark's functions make, they make for a server as long as a variable says so."""
     conf: dict[str, Any] = {
-        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or LEAST),
         **SESSION,
         **HADOOP,
         # The server may have a file system of the usual kind in use.
