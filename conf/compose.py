@@ -97,9 +97,21 @@ def complaint(error: ValidationError, tree: Any) -> str:
     """The first complaint of a validation of `tree` in one line, and how many more there are."""
     first, *others = error.errors(include_url=False)
     where = ".".join(_keys(first["loc"], tree, missing=first["type"] == "missing"))
-    given = "" if first["type"] in {"value_error", "missing"} else f", not {first['input']!r}"
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{where and where + ': '}{first['msg'].removeprefix('Value error, ')}{given}{more}"
+    said, more = first["msg"].removeprefix("Value error, "), f" (and {len(others)} more)" if others else ""
+    match first["type"]:
+        case "value_error":
+            pass
+        case "missing":
+            also = [each for each in others if each["type"] == "missing"]
+            where = ", ".join([where, *(".".join(_keys(each["loc"], tree, missing=True)) for each in also)])
+            said, more = f"not set{' (each of them)' if also else ''}", ""
+        case "union_tag_invalid":
+            kind, word = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
+            known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+            said = f"there is no {kind} '{word}': {nearest(word, known)}"
+        case _:
+            said = f"{said}, not {first['input']!r}"
+    return f"{where and where + ': '}{said}{more}"
 
 
 def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> Iterator[str]:
@@ -172,7 +184,8 @@ def _own_table(path: Path) -> dict[str, Any]:
         raise FranklinError(f"no such file: {path}; in its folder: {nearest(path.name, beside)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        last = len(path.read_bytes().splitlines()) if mark else 0
+        place = f"{path}, line {min(mark.line + 1, last)}" if mark else str(path)
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise FranklinError(f"{place} can't be read as YAML ({reason}); write lines of `key: value`") from None
     if not isinstance(content, dict) or not content:

@@ -13,5 +13,6 @@ class FranklinError(Exception):
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like `word`, if any does."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
+    """The known word that looks most like `word`, if any does; one of the same letters comes first."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return next((each for each in close if sorted(each) == sorted(word)), next(iter(close), None))

@@ -111,7 +111,8 @@ def _record_feature_set(run: Context, stage: Stage, manifest: Manifest, folder: 
     run.tracker.record({**rows, **lost}, tags={"fingerprint": manifest.fingerprint})
     run.tracker.record_input(manifest, folder)
     run.tracker.record_profile(Path(folder))
-    stage.note = f"{sum(rows.values()):,} rows in {len(manifest.columns)} columns, {lost['rows_set_aside']:,} set aside"
+    columns = f"{len(manifest.columns)} column{'s' * (len(manifest.columns) > 1)}"
+    stage.note = f"{sum(rows.values()):,} rows in {columns}, {lost['rows_set_aside']:,} set aside"
     if "prepare" in run.reused:
         stage.note = f"reused: {stage.note}"
 

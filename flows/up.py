@@ -87,6 +87,7 @@ def servers(home: Path, prefect_port: int, mlflow_port: int, say: Callable[[str]
         stack.callback(announce(home, f"{prefect}/api", mlflow).unlink, missing_ok=True)
         # The worker goes first when all ends, so that its flow runs can still tell the servers.
         start("worker", "prefect", "worker", "start", "--pool", POOL, "--name", "franklin-up", "--limit", AT_ONCE)
+        say(f"what runs say, and why one failed, is in {logs / 'worker.log'}")
         yield Servers(prefect, mlflow, processes)
         say("ending the servers ...")
 
