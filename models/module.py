@@ -1,10 +1,9 @@
 """A network and how it learns, as Lightning takes it."""
 
-import math
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812 -- torch's own custom
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -12,8 +11,10 @@ from torch import Tensor
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.schema import Optimizer
+from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.networks.network import Network
+from models.optimizers import Schedule, make
 from models.parallel.parallelism import Forward, Parallelism
 
 FINITE_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
@@ -29,8 +30,7 @@ class Feed(Protocol):
 class Learner(LightningModule):
     """Trains a network on the loss of its task.
 
-    Binary: cross-entropy of the logit; multiclass: cross-entropy; regression: squared error of the standardised
-    label. `train_loss` (this epoch) and `validation_loss` are means over the rows of all ranks.
+    `train_loss` (this epoch) and `validation_loss` are means over the rows of all ranks.
     """
 
     _sums: Tensor  # the sum of losses, and over how many rows
@@ -60,7 +60,7 @@ class Learner(LightningModule):
         """
         super().__init__()
         self.network = network
-        self._manifest = manifest
+        self._criterion = Criterion(manifest)
         self._optimizer = optimizer
         self._parallelism = parallelism
         self._steps = steps
@@ -75,33 +75,10 @@ class Learner(LightningModule):
             self._forward = self._parallelism.wrap(self.network, self.device_mesh)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW (Loshchilov and Hutter, 2019) with linear warm-up and cosine decay to 0, by steps."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self._optimizer.learning_rate,
-            weight_decay=self._optimizer.weight_decay,
-            fused=True,
-        )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        """Make the optimizer, as the strategy wants it, with a schedule by steps."""
+        optimizer = self._parallelism.optimizer(self.network, partial(make, self._optimizer))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, Schedule(self._optimizer, self._steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        warmup = self._optimizer.warmup_share * self._steps
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1.0, self._steps - warmup)))
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch, a scalar; 0 for one without a row."""
-        output = (self._forward or self.network)(*batch.inputs).float()
-        if not len(batch.label):
-            return output.sum()
-        if self._manifest.task == "multiclass":
-            return F.cross_entropy(output, batch.label)
-        if self._manifest.task == "binary":
-            return F.binary_cross_entropy_with_logits(output[:, 0], batch.label)
-        label = self._manifest.label
-        return F.mse_loss(output[:, 0], (batch.label - label.mean) / label.scale)
 
     def on_train_epoch_start(self) -> None:
         """Tell the feed which epoch this is."""
@@ -117,11 +94,20 @@ class Learner(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a step."""
-        loss = self.loss(batch)
+        loss = self._parallelism.train(self._forward or self.network, batch, self._criterion)
         self._add(loss, batch)
         if batch_idx % FINITE_EVERY == 0:
             self._check_finite("training")
         return loss if batch.weight == 1 else loss * batch.weight
+
+    def backward(self, loss: Tensor, *_: Any, **__: Any) -> None:
+        """Do the backward pass as the strategy does it."""
+        self._parallelism.backward(loss)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002 -- Lightning's
+        """Clear gradients before the backward pass, unless that is over already."""
+        if not self._parallelism.clears:
+            optimizer.zero_grad()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002 -- Lightning's
         """Clip gradients by their norm over all parameters (and, when they are sharded, over all ranks)."""
@@ -130,7 +116,7 @@ class Learner(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
         """Add a batch to the validation loss."""
-        self._add(self.loss(batch), batch)
+        self._add(self._parallelism.judge(self._forward or self.network, batch, self._criterion), batch)
 
     def on_validation_epoch_start(self) -> None:
         """Close the books on the training loss; validation runs before the training epoch ends."""
@@ -141,7 +127,7 @@ class Learner(LightningModule):
         self._log("validation_loss", "validation")
 
     def _add(self, loss: Tensor, batch: Batch) -> None:
-        rows = len(batch.label)
+        rows = len(batch.label) if self._parallelism.sees_outputs else 0
         self._sums[0] += loss.detach() * rows
         self._sums[1] += rows
 

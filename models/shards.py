@@ -10,6 +10,7 @@ found.
 import pickle
 import random
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Saver:
         """Write into `folder`, and keep the last few."""
         self.best_step = -1
         self._folder, self._keep = folder, keep
-        self._pending: Any = None
+        self._pending: Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._group: Any = None
 
     def save(self, path: Path, tensors: dict[str, Any], rest: dict[str, Any]) -> None:
@@ -61,14 +63,13 @@ class Saver:
         if rank == 0:
             partial.mkdir(exist_ok=True)  # another rank may have been quicker
             torch.save(rest, partial / REST)
-        self._pending = async_save(
+        writing: Any = async_save(
             tensors | {"random": {str(rank): _random_state()}},
             checkpoint_id=partial,
             process_group=self._group,
             no_dist=not ranks,
         )
-        if rank == 0:
-            self._pending.add_done_callback(lambda done: None if done.exception() else self._finish(partial, path))
+        self._pending = self._thread.submit(self._finish, writing, partial, path, first=rank == 0)
 
     def wait(self) -> None:
         """Wait for the checkpoint that is being written.
@@ -81,7 +82,10 @@ class Saver:
             pending, self._pending = self._pending, None
             pending.result()
 
-    def _finish(self, partial: Path, path: Path) -> None:
+    def _finish(self, writing: Future[Any], partial: Path, path: Path, *, first: bool) -> None:
+        writing.result()  # on the first rank: of all ranks
+        if not first:
+            return
         remove(path)  # of an earlier attempt
         partial.rename(path)
         best = self._folder / step_name(self.best_step)

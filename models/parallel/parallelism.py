@@ -1,16 +1,20 @@
 """What every strategy is: how ranks are laid out, how they share a network, and how a step is done together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
+from torch.optim import Optimizer
 
+from models.feeds.batch import Batch
 from models.networks.network import Network
 
 S = TypeVar("S")
 Forward = Callable[..., Tensor]
+Loss = Callable[[Tensor, Batch], Tensor]
+Make = Callable[[Iterable[nn.Parameter]], Optimizer]
 REPLICAS = "replicas"
 
 
@@ -20,8 +24,11 @@ class Parallelism(Generic[S]):
     Attributes:
         settings: what it was told.
         world_size: number of ranks.
+        clears: whether it clears gradients itself, after each step.
 
     """
+
+    clears = False
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
@@ -44,6 +51,27 @@ class Parallelism(Generic[S]):
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:  # noqa: ARG002 -- others use it
         """Prepare `network` in place, and say how its forward pass is called; `mesh` is None for one rank."""
         return network
+
+    @property
+    def sees_outputs(self) -> bool:
+        """Whether this rank has the network's outputs, and so a loss."""
+        return True
+
+    def train(self, forward: Forward, batch: Batch, loss: Loss) -> Tensor:
+        """Give the mean loss of this rank's rows, as a start for `backward`."""
+        return loss(forward(*batch.inputs), batch)
+
+    def backward(self, loss: Tensor) -> None:
+        """Work out the gradients of what `train` gave."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def judge(self, forward: Forward, batch: Batch, loss: Loss) -> Tensor:
+        """Give the mean loss of this rank's rows, without gradients."""
+        return loss(forward(*batch.inputs), batch)
+
+    def optimizer(self, network: Network, make: Make) -> Optimizer:
+        """Make the optimizer of what this rank holds."""
+        return make(network.parameters())
 
     def accumulating(self) -> AbstractContextManager[None]:
         """Open a context in which gradients only add up, because another batch comes before the step."""

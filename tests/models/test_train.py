@@ -19,6 +19,7 @@ from conf.exchange import PROGRESS_MARK, Track, TrainResult
 from conf.manifest import Manifest, read_manifest
 from conf.strategies import StrategyName
 from models import networks
+from models.criterion import Criterion
 from models.feeds import open_feed
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
@@ -72,12 +73,13 @@ def train_by_hand(feature_set: Path, manifest: Manifest, ranks: int) -> dict[str
     steps = len(feeds[0]) * wanted.trainer.max_epochs
     alone = load(wanted.strategy, 1)
     learner = Learner(network, manifest, wanted.optimizer, alone, steps=steps, gradient_clip=None, seed=wanted.seed)
+    criterion = Criterion(manifest)
     configured: Any = learner.configure_optimizers()
     optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     for batches in chain.from_iterable(zip(*feeds, strict=True) for _ in range(wanted.trainer.max_epochs)):
         optimizer.zero_grad()
         for batch in batches:
-            torch.autograd.backward(learner.loss(batch) / ranks)
+            torch.autograd.backward(criterion(network(*batch.inputs), batch) / ranks)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
