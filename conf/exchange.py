@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
@@ -71,6 +71,50 @@ class LandResult(Strict):
     days: list[date]
 
 
+class Plan(Strict):
+    """What a strategy is predicted to cost: bytes of the rank that needs most, bytes and operations of one step."""
+
+    strategy: str
+    world_size: int
+    parameters_bytes: int
+    gradients_bytes: int
+    optimizer_bytes: int
+    activations_bytes: int = Field(description="alive at most, beside parameters, gradients and optimizer state")
+    communicated_bytes: int = Field(description="that a rank sends")
+    flop: float = Field(description="floating-point operations of a rank")
+    idle_share: float = Field(description="of the step, in which a rank waits by the nature of the strategy")
+
+    @property
+    def memory_bytes(self) -> int:
+        """All of it."""
+        return self.parameters_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+
+
+class Ranks(Strict):
+    """A strategy over so many ranks."""
+
+    strategy: AnyStrategy
+    world_size: int
+
+
+class PlanRequest(Request):
+    """Say what each of some strategies will cost."""
+
+    feature_set: str
+    model: Model
+    trainer: Trainer
+    checkpointing: Checkpointing
+    batch_size: int
+    candidates: list[Ranks]
+
+
+class PlanResult(Strict):
+    """A plan for each candidate, and how fast a device of this machine is."""
+
+    plans: list[Plan]
+    flop_per_second: float
+
+
 class TrainRequest(Request):
     """Train a network on a feature set, or go on from the last checkpoint in `run_folder`."""
 
@@ -98,6 +142,7 @@ class TrainResult(Strict):
     validation_loss: float
     metrics: dict[str, float]
     rows_per_second: float
+    plan: Plan
 
 
 class EvaluateRequest(Request):

@@ -13,9 +13,11 @@ from models import networks
 from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
+from models.measuring import Measure
 from models.module import Learner
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
+from models.parallel.plan import Sketch
 from models.parallel.ranks import Ranks
 from models.reporting import Reporter
 from models.shards import PARTIAL, Saver, consolidate
@@ -63,9 +65,13 @@ def fit(
         gradient_clip=request.trainer.gradient_clip,
         seed=request.seed,
     )
+    plan = parallelism.plan(
+        Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
+    )
+    measure = Measure(network)
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
-    reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None)
+    reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
@@ -76,6 +82,7 @@ def fit(
         callbacks=[
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
             checkpoints,
+            measure,
             *([reporter] if rank == 0 else []),
         ],
         num_sanity_val_steps=0,
@@ -102,5 +109,6 @@ def fit(
         resumed_from_step=checkpoints.resumed_from_step,
         validation_loss=checkpoints.best_loss,
         metrics=reporter.metrics,
+        plan=plan,
         rows_per_second=reporter.metrics["rows_per_second"],
     )

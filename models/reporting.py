@@ -6,7 +6,8 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from conf.exchange import Track, progress
+from conf.exchange import Plan, Track, progress
+from models.measuring import Measure
 
 SECONDS_BETWEEN = 0.25
 
@@ -29,12 +30,15 @@ class Reporter(Callback):
 
     """
 
-    def __init__(self, rows: int, total_steps: int, track: Track | None) -> None:
-        """Report on a training with `rows` rows in an epoch and `total_steps` steps in all."""
+    def __init__(self, rows: int, total_steps: int, track: Track | None, plan: Plan, measure: Measure) -> None:
+        """Report on a training with `rows` rows in an epoch and `total_steps` steps in all, planned and measured."""
         self.metrics: dict[str, float] = {"rows_per_second": 0.0}
         self._rows = rows
         self._total_steps = total_steps
         self._journal = Journal(track) if track else None
+        self._measure = measure
+        if self._journal:
+            self._journal.write({f"planned_{name}": value for name, value in costs(plan).items()}, 0)
         self._note = ""
         self._next_report = self._began = self._seconds = 0.0
         self._began_at_step = self._steps = 0
@@ -71,6 +75,7 @@ class Reporter(Callback):
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "rows_per_second": rows / self._seconds if self._seconds else 0.0,
             "data_wait_share": waited / self._seconds if self._seconds else 0.0,
+            **self._measure.metrics,
         }
         self._note = f", validation loss {self.metrics['validation_loss']:.4g}"
         if self._journal:
@@ -85,6 +90,12 @@ class Reporter(Callback):
         """
         if self._journal:
             self._journal.close()
+
+
+def costs(plan: Plan) -> dict[str, float]:
+    """A plan as metrics."""
+    numbers = plan.model_dump(exclude={"strategy", "world_size"})
+    return {**numbers, "memory_bytes": plan.memory_bytes}
 
 
 class Journal:

@@ -21,11 +21,8 @@ from conf.schema import Checkpointing
 from models.networks.network import Network, State, apply, through
 
 aten = torch.ops.aten
+PRODUCTS = {aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default}
 EXPENSIVE = {
-    aten.mm.default,
-    aten.addmm.default,
-    aten.bmm.default,
-    aten.baddbmm.default,
     aten.convolution.default,
     aten._scaled_dot_product_flash_attention.default,  # noqa: SLF001 -- operators that have no other name
     aten._scaled_dot_product_flash_attention_for_cpu.default,  # noqa: SLF001
@@ -51,8 +48,7 @@ def _run(how: Checkpointing, blocks: Iterable[nn.Module], state: State) -> State
     if not torch.is_grad_enabled() or not listed:
         return through(listed, state)
     count = max(1, isqrt(len(listed) - 1) + 1) if how == "sqrt" else len(listed)
-    contexts: dict[str, Any] = {"context_fn": partial(create_selective_checkpoint_contexts, _keep)}
-    options = contexts if how == "selective" else {}
+    options: dict[str, Any] = {"context_fn": _keep_expensive} if how == "selective" else {}
     for segment in segments(listed, count):
         run: Callable[..., State] = partial(_through, segment)
         tensors = state if isinstance(state, tuple) else (state,)
@@ -64,5 +60,14 @@ def _through(blocks: Sequence[nn.Module], *state: torch.Tensor) -> State:
     return through(blocks[1:], apply(blocks[0], state))
 
 
-def _keep(_context: Any, operator: Any, *_args: Any, **_kwargs: Any) -> CheckpointPolicy:
-    return CheckpointPolicy.MUST_SAVE if operator in EXPENSIVE else CheckpointPolicy.PREFER_RECOMPUTE
+def _keep_expensive() -> Any:
+    """The contexts of one segment's forward pass and of its recomputation, which have to decide alike."""
+    products = {False: 0, True: 0}
+
+    def policy(context: Any, operator: Any, *_args: Any, **_kwargs: Any) -> CheckpointPolicy:
+        if operator in PRODUCTS:
+            products[context.is_recompute] += 1
+        keep = operator in EXPENSIVE or (operator in PRODUCTS and products[context.is_recompute] % 2 == 1)
+        return CheckpointPolicy.MUST_SAVE if keep else CheckpointPolicy.PREFER_RECOMPUTE
+
+    return create_selective_checkpoint_contexts(policy)  # type: ignore[no-untyped-call]

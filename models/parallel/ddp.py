@@ -11,12 +11,17 @@ from torch.nn.parallel import DistributedDataParallel
 from conf.strategies import Ddp
 from models.networks.network import Network
 from models.parallel.parallelism import Forward, Parallelism
+from models.parallel.plan import Sketch
 
 
 class Strategy(Parallelism[Ddp]):
     """Synchronous data parallelism."""
 
     _replica: DistributedDataParallel
+
+    def communicated(self, sketch: Sketch) -> int:
+        """Reduce and spread every gradient in a ring: each rank sends 2 (n - 1) / n of them (section 2.3)."""
+        return 2 * (self.world_size - 1) * sum(sketch.sizes().values()) // self.world_size
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
         """Average the gradients of the ranks, in buckets, as soon as a bucket is full."""

@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.optim import Optimizer
 
+from conf.exchange import Plan
+from conf.strategies import AnyStrategy
 from models.feeds.batch import Batch
 from models.networks.network import Network
+from models.parallel.plan import Sketch, replicated
 
-S = TypeVar("S")
+S = TypeVar("S", bound=AnyStrategy)
 Forward = Callable[..., Tensor]
 Loss = Callable[[Tensor, Batch], Tensor]
 Make = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -35,6 +38,11 @@ class Parallelism(Generic[S]):
         self.settings, self.world_size = settings, world_size
 
     @property
+    def name(self) -> str:
+        """The word for it."""
+        return str(self.settings.name)
+
+    @property
     def dimensions(self) -> Mapping[str, int]:
         """The device mesh: sizes of its dimensions by name, whose product is the world size."""
         return {REPLICAS: self.world_size}
@@ -47,6 +55,18 @@ class Parallelism(Generic[S]):
     def replica(self, rank: int) -> int:
         """The replica that a rank belongs to."""
         return rank * self.replicas // self.world_size
+
+    def plan(self, sketch: Sketch) -> Plan:
+        """Predict what a step costs."""
+        return replicated(self.name, self.world_size, sketch, self.rows(sketch), self.communicated(sketch))
+
+    def rows(self, sketch: Sketch) -> int:
+        """Rows of a step that a replica has at most."""
+        return -(-sketch.rows // self.replicas)
+
+    def communicated(self, sketch: Sketch) -> int:  # noqa: ARG002 -- others use it
+        """Bytes that a rank sends in a step."""
+        return 0
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:  # noqa: ARG002 -- others use it
         """Prepare `network` in place, and say how its forward pass is called; `mesh` is None for one rank."""
