@@ -9,11 +9,12 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from conf.errors import FranklinError, closest
 from conf.places import is_url
 from conf.schema import Settings
+from conf.strategies import AnyStrategy, StrategyName
 
 ROOT = Path(__file__).parent
 TABLE = "table"
@@ -72,6 +73,14 @@ def replace(settings: Settings, values: dict[str, Any]) -> Settings:
     tree = settings.model_dump()
     _lay_over(tree, values)
     return _validate(tree)
+
+
+def shipped(name: StrategyName, world_size: int | None) -> AnyStrategy:
+    """A strategy as `conf/strategy` has it, over so many ranks; `single` has one, whatever is said."""
+    tree = yaml.safe_load((ROOT / "strategy" / f"{name}.yaml").read_text(encoding="utf-8"))
+    ranks = {} if name == "single" else {"world_size": world_size}
+    strategy: AnyStrategy = TypeAdapter(AnyStrategy).validate_python(tree | ranks)
+    return strategy
 
 
 def default_home() -> Path:

@@ -146,6 +146,10 @@ class Settings(Strict):
     tuner: Tuner
     tracking: Tracking
 
+    def feature_set(self, fingerprint: str) -> Path:
+        """Where the feature set of a fingerprint is."""
+        return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
+
     @model_validator(mode="after")
     def _network_suits_the_data(self) -> "Settings":
         data, columns = self.data, self.data.columns.items()

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from conf.strict import Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp"]
+StrategyName = Literal["single", "ddp", "fsdp", "auto"]
 
 
 class Single(Strict):
@@ -44,4 +44,18 @@ class Fsdp(Parallel):
     offload: bool = Field(description="whether shards wait in the processor's memory for their use on a GPU")
 
 
-AnyStrategy = Annotated[Single | Ddp | Fsdp, Field(discriminator="name")]
+class Auto(Parallel):
+    """The quickest of some strategies, by their plans, that fits into the memory given."""
+
+    name: Literal["auto"]
+    memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="of a rank, such as 4g")]
+    candidates: list[Literal["single", "ddp", "fsdp"]] = Field(min_length=1)
+    gigabytes_per_second: Annotated[float, Field(gt=0, description="that a rank can send to others")]
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` in bytes."""
+        return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
+
+
+AnyStrategy = Annotated[Single | Ddp | Fsdp | Auto, Field(discriminator="name")]

@@ -77,6 +77,16 @@ def config(
 
 
 @app.command()
+def plan(experiment: Experiment, overrides: Overrides = None, *, debug: Debug = False) -> None:
+    """Print what each strategy would take, without training; the data is prepared if it has not been."""
+    with errors_for_people(debug=debug):
+        settings = compose(experiment, overrides or [])
+        from flows.planning import plans
+
+        Console().print(plans(settings))
+
+
+@app.command()
 def doctor() -> None:
     """Look at this machine: what is there, what is missing, and how to mend it."""
     with errors_for_people(debug=False):

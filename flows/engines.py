@@ -3,7 +3,16 @@
 import sys
 from pathlib import Path
 
-from conf.exchange import EvaluateRequest, LandRequest, PrepareRequest, RegisterRequest, Track, TrainRequest
+from conf.exchange import (
+    EvaluateRequest,
+    LandRequest,
+    PlanRequest,
+    PrepareRequest,
+    Ranks,
+    RegisterRequest,
+    Track,
+    TrainRequest,
+)
 from conf.schema import Settings
 
 
@@ -20,6 +29,7 @@ def torchrun(ranks: int) -> list[str]:
 
 LAND = engine("spark_jobs.land")
 PREPARE = engine("spark_jobs.prepare")
+PLAN = engine("models.parallel.planner")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 
@@ -46,6 +56,19 @@ def to_land(settings: Settings, folder: Path) -> LandRequest:
 def days_folder(settings: Settings) -> Path:
     """Where days that were read once are kept."""
     return settings.home / "days" / settings.data.name
+
+
+def to_plan(settings: Settings, folder: Path, feature_set: str, candidates: list[Ranks]) -> PlanRequest:
+    """Ask what each candidate would take."""
+    return PlanRequest(
+        answer=folder / "plan.json",
+        feature_set=feature_set,
+        model=settings.model,
+        trainer=settings.trainer,
+        checkpointing=settings.checkpointing,
+        batch_size=settings.feed.batch_size,
+        candidates=candidates,
+    )
 
 
 def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, track: Track | None) -> TrainRequest:

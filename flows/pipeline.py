@@ -22,7 +22,7 @@ from flows.cancel import cancellable, say_cancelled
 from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
-from flows.stages import evaluate, prepare, register, train
+from flows.stages import evaluate, plan, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker, tracked
 from flows.tune import tune
@@ -73,6 +73,9 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
         ranks = world_size(settings.strategy, settings.feed.batch_size)
         run = Context(settings, folder, tracker, shown_on)
         feature_set = prepare(run)
+        if settings.strategy.name == "auto":
+            run.settings = settings = plan(run, feature_set, settings)
+            ranks = world_size(settings.strategy, settings.feed.batch_size)
         best = settings if settings.tuner.name == "none" else tune(run, feature_set)
         _describe(tracker, best, ranks)
         trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)

@@ -7,20 +7,23 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from conf.exchange import EvaluateResult, PrepareResult, RegisterResult, Track, TrainResult
+from conf.exchange import EvaluateResult, PlanResult, PrepareResult, RegisterResult, Track, TrainResult
 from conf.manifest import Manifest, read_manifest
 from conf.schema import Settings
 from flows.context import Context, Stage
 from flows.engines import (
     EVALUATE,
+    PLAN,
     PREPARE,
     REGISTER,
     to_evaluate,
+    to_plan,
     to_prepare,
     to_register,
     to_train,
     torchrun,
 )
+from flows.plans import as_text, candidates, choose, judge, mebibytes, table
 from flows.processes import EngineCrashError, Progress
 from models.parallel.world import world_size
 from spark_jobs.fingerprint import fingerprint, pinned
@@ -40,7 +43,7 @@ def prepare(run: Context) -> str:
     with run.stage("prepare") as stage:
         settings = settings.model_copy(update={"data": pinned(settings.data, run.folder.name)})
         identity = fingerprint(settings.data)
-        folder = settings.home / "feature_sets" / f"{settings.data.name}-{identity[:12]}"
+        folder = settings.feature_set(identity)
         if (folder / "manifest.json").exists():
             run.reused.append("prepare")
         else:
@@ -53,6 +56,19 @@ def prepare(run: Context) -> str:
     for line in told(manifest, folder):
         run.display.say(line)
     return str(folder)
+
+
+@task(name="plan", cache_policy=NO_CACHE)
+def plan(run: Context, feature_set: str, settings: Settings) -> Settings:
+    """Choose a strategy by what each candidate would take."""
+    with run.stage("plan") as stage:
+        request = to_plan(settings, run.folder, feature_set, candidates(settings))
+        judged = judge(settings, stage.run(PLAN, request, PlanResult))
+        run.tracker.client.log_text(run.tracker.run_id, as_text(table(judged, auto=True)), "plan.txt")
+        settings = choose(settings, judged)
+        stage.note = f"strategy {settings.strategy.name}, {mebibytes(judged[0].plan.memory_bytes)} a rank"
+    run.display.say(as_text(table(judged, auto=True)))
+    return settings
 
 
 @task(name="train", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)

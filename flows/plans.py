@@ -1,0 +1,105 @@
+"""What each strategy would take, and which one `strategy=auto` chooses."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import NamedTuple, get_args
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from conf.compose import shipped
+from conf.errors import FranklinError
+from conf.exchange import Plan, PlanResult, Ranks
+from conf.schema import Settings
+from conf.strategies import Auto, StrategyName
+from models.parallel.world import count_gpus, world_size
+
+GIGABYTE = 1e9
+WIDTH = 120
+
+
+class Judged(NamedTuple):
+    """A plan, what a step of it is expected to take in seconds, and whether it fits."""
+
+    plan: Plan
+    seconds: float
+    fits: bool
+
+
+def candidates(settings: Settings) -> list[Ranks]:
+    """Strategies to plan for: those of `strategy=auto`, or all, and the one that is chosen as it is."""
+    chosen = settings.strategy
+    names: Sequence[StrategyName] = chosen.candidates if isinstance(chosen, Auto) else get_args(StrategyName)
+    found = []
+    for name in names:
+        ranks = None if chosen.name == "single" else chosen.world_size
+        strategy = chosen if name == chosen.name else shipped(name, ranks)
+        if not isinstance(strategy, Auto):
+            found.append(Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size)))
+    return found
+
+
+def judge(settings: Settings, result: PlanResult) -> list[Judged]:
+    """Put plans in the order of their expected seconds, those that fit first."""
+    auto = settings.strategy if isinstance(settings.strategy, Auto) else shipped("auto", None)
+    if not isinstance(auto, Auto):
+        raise TypeError("conf/strategy/auto.yaml is of another strategy")
+    judged = []
+    for plan in result.plans:
+        share = 1 if count_gpus() else plan.world_size  # ranks without a GPU share one processor
+        computing = plan.flop * share / result.flop_per_second / (1 - plan.idle_share)
+        seconds = computing + plan.communicated_bytes / (auto.gigabytes_per_second * GIGABYTE)
+        judged.append(Judged(plan, seconds, plan.memory_bytes <= auto.memory_bytes))
+    return sorted(judged, key=lambda each: (not each.fits, each.seconds))
+
+
+def choose(settings: Settings, judged: Sequence[Judged]) -> Settings:
+    """Settings with the strategy that fits and is expected to be the quickest.
+
+    Raises:
+        FranklinError: none fits.
+
+    """
+    if not judged[0].fits:
+        least = min(judged, key=lambda each: each.plan.memory_bytes).plan
+        memory = settings.strategy.memory if isinstance(settings.strategy, Auto) else ""
+        raise FranklinError(
+            f"no strategy fits into strategy.memory={memory}: {least.strategy} needs least, "
+            f"{mebibytes(least.memory_bytes)} a rank; give more memory or ranks, checkpointing=sqrt, or a smaller "
+            "feed.batch_size"
+        )
+    name = judged[0].plan.strategy
+    found = next(each for each in candidates(settings) if each.strategy.name == name)
+    return settings.model_copy(update={"strategy": found.strategy})
+
+
+def table(judged: Sequence[Judged], *, auto: bool) -> Table:
+    """Show plans to a person; bytes in MiB, of the rank that needs most."""
+    caption = "MiB that a rank holds and sends in a step, milliseconds of a step"
+    shown = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0, pad_edge=False)
+    headings = ("ranks", "params", "grads", "optim", "activ", "memory", "sent", "ms")
+    shown.add_column("strategy", no_wrap=True)
+    for heading in headings:
+        shown.add_column(heading, justify="right", no_wrap=True, min_width=len(heading) + 1)
+    if auto:
+        shown.add_column("", no_wrap=True)
+    for number, (plan, seconds, fits) in enumerate(judged):
+        parts = (plan.parameters_bytes, plan.gradients_bytes, plan.optimizer_bytes, plan.activations_bytes)
+        sizes = (f"{size / 2**20:,.1f}" for size in (*parts, plan.memory_bytes, plan.communicated_bytes))
+        verdict = ("  chosen" if number == 0 and fits else "" if fits else "  too large",) if auto else ()
+        shown.add_row(plan.strategy, str(plan.world_size), *sizes, f"{seconds * 1000:,.1f}", *verdict)
+    return shown
+
+
+def as_text(shown: Table) -> str:
+    """A table as plain lines."""
+    console = Console(width=WIDTH, file=StringIO(), force_terminal=False)
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get().strip("\n")
+
+
+def mebibytes(size: int) -> str:
+    """Bytes for a person."""
+    return f"{size / 2**20:,.1f} MiB"

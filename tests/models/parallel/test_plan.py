@@ -1,0 +1,51 @@
+"""What was planned beside what a step was measured to take, and what is made of plans."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conf.exchange import Plan, TrainResult
+from conf.schema import Checkpointing, Mlp
+from conf.strategies import StrategyName
+from models.reporting import costs
+from tests.feature_sets import write_feature_set
+from tests.models import launch
+
+pytestmark = pytest.mark.distributed
+TOLERANCE = 0.15
+DEEP = Mlp(name="mlp", hidden=[256] * 12, dropout=0.1, embedding_max=8)
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2}
+CASES = [*product(RANKS, ["none"]), ("single", "sqrt"), ("fsdp", "every"), ("ddp", "selective")]
+
+
+@pytest.fixture(scope="module")
+def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wide")
+    write_feature_set(folder, "binary", rows=10_240, row_group_rows=2560)
+    return folder
+
+
+def run(feature_set: Path, folder: Path, strategy: StrategyName, checkpointing: Checkpointing) -> TrainResult:
+    wanted = launch.request(feature_set, folder, strategy, RANKS[strategy], max_epochs=1)
+    changes: dict[str, Any] = {"model": DEEP, "checkpointing": checkpointing}
+    changes["feed"] = wanted.feed.model_copy(update={"batch_size": 2048})
+    return launch.run(wanted.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(("strategy", "checkpointing"), CASES)
+def test_a_step_takes_what_was_planned(
+    strategy: StrategyName, checkpointing: Checkpointing, feature_set: Path, tmp_path: Path
+) -> None:
+    result = run(feature_set, tmp_path, strategy, checkpointing)
+    planned = costs(result.plan)
+    for part in ("parameters", "gradients", "optimizer", "activations", "memory", "communicated"):
+        measured = result.metrics[f"{part}_bytes"]
+        assert planned[f"{part}_bytes"] == pytest.approx(measured, rel=TOLERANCE), part
+
+
+def test_memory_is_the_sum_of_its_parts() -> None:
+    parts = {"parameters_bytes": 1, "gradients_bytes": 2, "optimizer_bytes": 4, "activations_bytes": 8}
+    plan = Plan(strategy="ddp", world_size=2, communicated_bytes=99, flop=1.0, idle_share=0.0, **parts)
+    assert plan.memory_bytes == 15
