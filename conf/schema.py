@@ -9,7 +9,7 @@ from conf.data import Data
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
 from conf.strategies import AnyStrategy
-from conf.strict import Name, Positive, Strict
+from conf.strict import Name, Positive, Share, Strict
 
 IMAGE = 3  # dimensions: channels, height, width
 Checkpointing = Literal["none", "sqrt", "every", "selective"]
@@ -76,6 +76,9 @@ class Trainer(Strict):
     patience: Positive = Field(description="epochs without a better validation loss before training stops")
     precision: Literal["32-true", "bf16-mixed"]
     gradient_clip: Annotated[float, Field(gt=0)] | None
+    accumulate: Positive = Field(description="batches whose gradients add up to one step")
+    average: Share | None = Field(description="decay of an exponential moving average of the weights; null: none")
+    compile: bool = Field(description="whether torch.compile makes code of the blocks; needs a C++ compiler")
     checkpoint_steps: Positive | None = Field(description="also checkpoint every so many steps; null: each epoch only")
     keep_checkpoints: Positive = Field(description="the last few are kept, and the best")
 

@@ -35,6 +35,7 @@ class Checkpoints(Checkpoint):
         self.best_epoch = 0
         self.resumed_from_step = 0
         self._stopped = False
+        self._step = 0  # of the last checkpoint
 
     @property
     def best(self) -> Path:
@@ -61,7 +62,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Write a checkpoint if it is time."""
-        if self._every_steps and trainer.global_step % self._every_steps == 0 and not trainer.is_last_batch:
+        step = trainer.global_step
+        if self._every_steps and step % self._every_steps == 0 and step != self._step and not trainer.is_last_batch:
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
@@ -78,6 +80,7 @@ class Checkpoints(Checkpoint):
         self._saver.wait()
 
     def _write(self, trainer: Trainer) -> None:
+        self._step = trainer.global_step
         trainer.save_checkpoint(self._folder / step_name(trainer.global_step), weights_only=False)
 
 

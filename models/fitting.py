@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from models import networks
+from models.averaging import Average
 from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
@@ -51,7 +52,7 @@ def fit(
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
     if rank == 0:
         clear(folder)
-    total_steps = request.trainer.max_epochs * len(train)
+    total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
@@ -69,6 +70,10 @@ def fit(
         Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
     )
     measure = Measure(network)
+    if request.trainer.compile:
+        for block in network.blocks:
+            block.compile()
+    averaged = Average(network, request.trainer.average) if request.trainer.average else None
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
     reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
@@ -76,13 +81,15 @@ def fit(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=Ranks(parallelism, saver, WAIT),
+        strategy=Ranks(parallelism, saver, WAIT, averaged.state if averaged else dict),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
+        accumulate_grad_batches=request.trainer.accumulate,
         callbacks=[
+            *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
             checkpoints,
-            measure,
+            *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),
         ],
         num_sanity_val_steps=0,

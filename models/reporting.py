@@ -56,9 +56,13 @@ class Reporter(Callback):
         now = time.monotonic()
         if now >= self._next_report:
             self._next_report = now + SECONDS_BETWEEN
-            rows = self._rows * trainer.global_step // trainer.num_training_batches
+            rows = self._rows * trainer.global_step // self._steps_of_an_epoch(trainer)
             epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, {rows:,} rows"
             progress(trainer.global_step, self._total_steps, "steps", epoch + self._note)
+
+    @staticmethod
+    def _steps_of_an_epoch(trainer: Trainer) -> int:
+        return -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Stop the clock."""
@@ -67,7 +71,7 @@ class Reporter(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Take the epoch's metrics and send them."""
-        rows = self._rows * self._steps / trainer.num_training_batches
+        rows = self._rows * self._steps / self._steps_of_an_epoch(trainer)
         waited = cast("Feed", trainer.train_dataloader).waited
         self.metrics = {
             "train_loss": float(trainer.callback_metrics["train_loss"]),

@@ -105,7 +105,7 @@ def complete(folder: Path) -> list[Path]:
 
 
 def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: dict[str, Any]) -> dict[str, Any]:
-    """Load a checkpoint into a network, its optimizer and the strategy's `own` tensors; every rank calls this.
+    """Load a checkpoint into a network, its optimizer and what else has tensors of its `own`; every rank calls this.
 
     Returns:
         What Lightning wants to know besides.
@@ -115,7 +115,7 @@ def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: 
     state: dict[str, Any] = {
         "network": get_model_state_dict(network),
         "optimizer": get_optimizer_state_dict(network, optimizer),
-        "strategy": own,
+        **own,
     }
     if f"random.{rank}" in FileSystemReader(path).read_metadata().state_dict_metadata:
         state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
@@ -129,9 +129,14 @@ def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: 
 
 
 def consolidate(checkpoint: Path, network: nn.Module) -> dict[str, Tensor]:
-    """Put a checkpoint's shards together into the whole state of `network`, a plain one; one process does this."""
+    """Put a checkpoint's shards together into the whole state of `network`, a plain one; one process does this.
+
+    Where weights were averaged, it is their average.
+    """
     whole = network.state_dict()
-    load_shards({"network": whole}, checkpoint_id=checkpoint, no_dist=True)
+    kept = FileSystemReader(checkpoint).read_metadata().state_dict_metadata
+    which = "average" if any(name.startswith("average.") for name in kept) else "network"
+    load_shards({which: whole}, checkpoint_id=checkpoint, no_dist=True)
     return whole
 
 

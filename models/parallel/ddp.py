@@ -27,12 +27,11 @@ class Strategy(Parallelism[Ddp]):
         """Average the gradients of the ranks, in buckets, as soon as a bucket is full."""
         if mesh is None:
             return network
-        # The network runs the same way at each step, its buffers never change, and gradients stay where they arrive.
+        # Buffers never change, and gradients stay where they arrive.
         self._replica = DistributedDataParallel(
             network,
             process_group=mesh.get_group(),
             bucket_cap_mb=self.settings.bucket_mb,
-            static_graph=True,
             forward_sync_buffers=False,
             gradient_as_bucket_view=True,
         )

@@ -1,6 +1,6 @@
 """Ranks as Lightning takes them: the process group, the mesh and checkpoints, whatever the strategy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,10 +23,20 @@ class Ranks(ModelParallelStrategy):
     Lightning's own ModelParallelStrategy knows a mesh of two dimensions, data and tensors.
     """
 
-    def __init__(self, parallelism: Parallelism[Any], saver: Saver, timeout: timedelta) -> None:
-        """Take a strategy, and who writes checkpoints; a rank that keeps the others waiting so long is an error."""
+    def __init__(
+        self, parallelism: Parallelism[Any], saver: Saver, timeout: timedelta, average: Callable[[], dict[str, Any]]
+    ) -> None:
+        """Take what is together here.
+
+        Args:
+            parallelism: the strategy.
+            saver: who writes checkpoints.
+            timeout: a rank that keeps the others waiting so long is an error.
+            average: gives averaged weights, under the names of the whole network, if there are any.
+
+        """
         super().__init__(timeout=timeout)
-        self._parallelism, self._saver = parallelism, saver
+        self._parallelism, self._saver, self._average = parallelism, saver, average
 
     def setup_environment(self) -> None:
         """Join the process group, if there are several ranks, and lay out the mesh."""
@@ -65,11 +75,14 @@ class Ranks(ModelParallelStrategy):
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
         """Begin to write a checkpoint; every rank calls this."""
         tensors = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
-        self._saver.save(Path(filepath), tensors | {"strategy": self._parallelism.state()}, checkpoint)
+        self._saver.save(Path(filepath), tensors | self._own(), checkpoint)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
         """Load parameters and optimizer state into place, and give the rest."""
-        return load(Path(checkpoint_path), self.network, self.optimizers[0], self._parallelism.state())
+        return load(Path(checkpoint_path), self.network, self.optimizers[0], self._own())
+
+    def _own(self) -> dict[str, Any]:
+        return {"strategy": self._parallelism.state(), "average": self._average()}
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Do nothing: `load_checkpoint` has."""

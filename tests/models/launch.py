@@ -23,7 +23,7 @@ def request(
     run_folder.mkdir(exist_ok=True)
     learning_rate, dropout = trainer.pop("learning_rate", 0.01), trainer.pop("dropout", 0.1)
     base = {"max_epochs": 4, "patience": 10, "precision": "32-true", "gradient_clip": 1.0, "checkpoint_steps": None}
-    base |= {"keep_checkpoints": 1}
+    base |= {"keep_checkpoints": 1, "accumulate": 1, "average": None, "compile": False}
     return TrainRequest(
         answer=run_folder / "answer.json",
         feature_set=str(feature_set),

@@ -1,0 +1,93 @@
+"""Accumulating, averaging, lower precision and compiling: what each promises, in launched runs."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from conf.exchange import TrainRequest, TrainResult
+from conf.manifest import read_manifest
+from conf.strategies import StrategyName
+from models import networks
+from models.criterion import Criterion
+from models.feeds.feed import Feed
+from models.feeds.stored import Stored
+from tests.feature_sets import write_feature_set
+from tests.models import launch
+from tests.models.test_train import assert_same, kill, wait_for_checkpoint, weights
+
+pytestmark = pytest.mark.distributed
+PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("binary")
+    write_feature_set(folder, "binary")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    return launch.run(launch.request(feature_set, tmp_path_factory.mktemp("plain"), **PLAIN))
+
+
+def of(batch_size: int, wanted: TrainRequest) -> TrainRequest:
+    return wanted.model_copy(update={"feed": wanted.feed.model_copy(update={"batch_size": batch_size})})
+
+
+@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("ddp", 2), ("fsdp", 2)])
+def test_two_halves_of_a_batch_make_the_same_step(
+    strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
+) -> None:
+    result = launch.run(of(50, launch.request(feature_set, tmp_path, strategy, ranks, **PLAIN, accumulate=2)))
+    assert result.steps == plain.steps
+    assert_same(weights(result), weights(plain), tolerance=1e-4)
+    assert result.rows_per_second > 0
+
+
+def loss_of(found: dict[str, Tensor], feature_set: Path) -> float:
+    manifest = read_manifest(str(feature_set))
+    network = networks.build(launch.request(feature_set, feature_set).model, manifest).eval()
+    network.load_state_dict(found)
+    (batch,) = Feed(Stored(str(feature_set), manifest, "validation", 2**20), batch_size=500, shuffle=False)
+    with torch.inference_mode():
+        return float(Criterion(manifest)(network(*batch.inputs), batch))
+
+
+@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("fsdp", 2)])
+def test_the_average_is_judged_and_kept(
+    strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
+) -> None:
+    result = launch.run(launch.request(feature_set, tmp_path, strategy, ranks, **PLAIN, average=0.9))
+    assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
+    assert result.metrics["train_loss"] == pytest.approx(plain.metrics["train_loss"], abs=1e-4)  # it learns as without
+    assert result.validation_loss != pytest.approx(plain.validation_loss, abs=1e-5)
+
+
+def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path: Path) -> None:
+    averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
+    untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
+    wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
+    with launch.start(wanted) as group:
+        wait_for_checkpoint(wanted.run_folder, after_step=25)
+        kill(group)
+        group.communicate(timeout=60)
+    resumed = launch.run(wanted)
+    assert resumed.resumed_from_step > 25
+    assert_same(weights(resumed), weights(untouched))
+
+
+def test_bf16_learns_as_well(plain: TrainResult, feature_set: Path, tmp_path: Path) -> None:
+    result = launch.run(launch.request(feature_set, tmp_path, "ddp", 2, **PLAIN, precision="bf16-mixed"))
+    assert result.validation_loss == pytest.approx(plain.validation_loss, rel=0.02)
+    assert {weight.dtype for weight in weights(result).values()} == {torch.float32}
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_blocks_do_the_same(plain: TrainResult, feature_set: Path, tmp_path: Path) -> None:
+    result = launch.run(launch.request(feature_set, tmp_path, **PLAIN, compile=True))
+    assert_same(weights(result), weights(plain), tolerance=1e-4)
