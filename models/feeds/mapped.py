@@ -25,6 +25,7 @@ from torch import Tensor
 
 from conf.errors import FranklinError
 from models.feeds.order import Order, Visit
+from models.feeds.paging import Pager
 from models.feeds.record import WORD_BYTES, Rows
 from models.feeds.stored import Stored
 from models.feeds.units import Even
@@ -69,8 +70,12 @@ class Mapped:
             self._making.join()
         self.make()
         pages, words = self._open()
-        used = 0
-        for visit in visits:
+        used, pager = 0, Pager(pages, self._row_bytes) if shuffle else None
+        following = next(visits, None)
+        while following:
+            visit, following = following, next(visits, None)
+            if pager and following and pager.missed():
+                pager.ask(order.between(following.start, following.stop))
             used += (visit.stop - visit.start) * self._row_bytes
             if used > self._memory_bytes:  # what was read stays in the system's cache, while that has room
                 pages.madvise(mmap.MADV_DONTNEED)
