@@ -112,20 +112,28 @@ def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: 
 
     """
     rank = str(torch.distributed.get_rank()) if torch.distributed.is_initialized() else "0"
-    state: dict[str, Any] = {
-        "network": get_model_state_dict(network),
-        "optimizer": get_optimizer_state_dict(network, optimizer),
-        **own,
-    }
+    held, names = optimizer_state(network, optimizer)
+    state: dict[str, Any] = {"network": get_model_state_dict(network), "optimizer": held, **own}
     if f"random.{rank}" in FileSystemReader(path).read_metadata().state_dict_metadata:
         state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
     load_shards(state, checkpoint_id=path, no_dist=not torch.distributed.is_initialized())
     set_model_state_dict(network, state["network"])
+    for group, parameters in zip(held["param_groups"], names, strict=True):
+        group["params"] = parameters
     set_optimizer_state_dict(network, optimizer, state["optimizer"])
     if "random" in state:
         _set_random_state(state["random"][rank])
     rest: dict[str, Any] = torch.load(path / REST, weights_only=True)
     return rest
+
+
+def optimizer_state(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], list[list[str]]]:
+    """Give what this rank holds of an optimizer's state, and apart from it the parameters of each of its groups.
+
+    Ranks may hold different parameters, but what a checkpoint says of a group has to hold for all of them.
+    """
+    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer)
+    return state, [group.pop("params") for group in state["param_groups"]]
 
 
 def consolidate(checkpoint: Path, network: nn.Module) -> dict[str, Tensor]:

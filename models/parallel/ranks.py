@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.strategies.parallel import ParallelStrategy
-from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
-from models.shards import Saver, load
+from models.shards import Saver, load, optimizer_state
 
 
 class Ranks(ModelParallelStrategy):
@@ -70,7 +70,7 @@ class Ranks(ModelParallelStrategy):
 
     def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
         """Give what this rank holds of the optimizer's state, under the names of the parameters."""
-        return get_optimizer_state_dict(self.network, getattr(optimizer, "_optimizer", optimizer))
+        return optimizer_state(self.network, getattr(optimizer, "_optimizer", optimizer))[0]
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
         """Begin to write a checkpoint; every rank calls this."""
