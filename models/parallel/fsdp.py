@@ -4,26 +4,22 @@ Zhao et al. 2023, "PyTorch FSDP: Experiences on Scaling Fully Sharded Data Paral
 sharding of section 3.2.2.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
 
 from conf.exchange import Plan
 from conf.strategies import Fsdp
 from models.networks.network import Network
-from models.parallel.parallelism import REPLICAS, Forward, Parallelism
+from models.parallel.parallelism import REPLICAS, Forward
 from models.parallel.plan import Sketch
+from models.parallel.sharding import SHARDS, Sharding
 
-SHARDS = "shards"
 GATHERED = 2  # blocks that are whole at a time: one in use and the next one
 
 
-class Strategy(Parallelism[Fsdp]):
+class Strategy(Sharding[Fsdp]):
     """Fully sharded data parallelism."""
-
-    _sharded: list[FSDPModule]
 
     @property
     def dimensions(self) -> Mapping[str, int]:
@@ -59,26 +55,8 @@ class Strategy(Parallelism[Fsdp]):
         )
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
-        """Shard each block, then what is left; a block is gathered while it is computed, then let go."""
+        """Shard the network."""
         if mesh is not None:
             over = mesh if self.settings.replicas > 1 else mesh[SHARDS]
-            offload = CPUOffloadPolicy() if self.settings.offload else OffloadPolicy()
-            for module in (*network.blocks, network):
-                if any(parameter.requires_grad for parameter in module.parameters()):
-                    fully_shard(module, mesh=over, offload_policy=offload)
-        self._sharded = [module for module in network.modules() if isinstance(module, FSDPModule)]
+            self.shard(network, over, offload=self.settings.offload)
         return network
-
-    def accumulating(self) -> AbstractContextManager[None]:
-        """Reduce and scatter gradients for the last batch of a step only."""
-        return self._unsynchronised()
-
-    @contextmanager
-    def _unsynchronised(self) -> Iterator[None]:
-        for module in self._sharded:
-            module.set_requires_gradient_sync(False, recurse=False)
-        try:
-            yield
-        finally:
-            for module in self._sharded:
-                module.set_requires_gradient_sync(True, recurse=False)
