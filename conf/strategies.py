@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from conf.strict import Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp", "auto"]
+StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "auto"]
 
 
 class Single(Strict):
@@ -19,7 +19,7 @@ class Single(Strict):
     @classmethod
     def _is_one(cls, ranks: int | None) -> int | None:
         if ranks not in (None, 1):
-            raise ValueError(f"strategy=single has one rank, not {ranks}; choose strategy=ddp or fsdp")
+            raise ValueError(f"strategy=single has one rank, not {ranks}; choose another strategy, such as ddp")
         return ranks
 
 
@@ -44,6 +44,42 @@ class Fsdp(Parallel):
     offload: bool = Field(description="whether shards wait in the processor's memory for their use on a GPU")
 
 
+class Tensor(Parallel):
+    """Layers split over a few ranks each; over all others, shards as those of `fsdp`, with rows of their own."""
+
+    name: Literal["tensor"]
+    tensor_size: Positive = Field(description="ranks that split one layer and see the same rows")
+
+
+class Pipeline(Parallel):
+    """Consecutive blocks on different ranks, through which a batch goes in parts."""
+
+    name: Literal["pipeline"]
+    schedule: Literal["gpipe", "1f1b", "interleaved"] = Field(
+        description="gpipe: all forward, then all backward; 1f1b: in turns, which keeps fewer activations; "
+        "interleaved: in turns over several stages of each rank, which idles less and sends more"
+    )
+    microbatches: Positive | None = Field(description="parts of a batch; null: four per rank")
+    stages_per_rank: Positive | None = Field(description="null: two if interleaved, else one")
+
+    @model_validator(mode="after")
+    def _one_stage_unless_interleaved(self) -> "Pipeline":
+        if self.schedule != "interleaved" and self.stages_per_rank not in (None, 1):
+            raise ValueError(
+                f"schedule={self.schedule} has one stage per rank, not {self.stages_per_rank}; "
+                "choose strategy.schedule=interleaved"
+            )
+        return self
+
+    def parts(self, ranks: int) -> int:
+        """Parts of a batch; with four per rank, idling is small against work (Huang et al. 2019, section 2.3)."""
+        return self.microbatches or 4 * ranks
+
+    def stages(self, ranks: int) -> int:
+        """Stages of all ranks."""
+        return ranks * (self.stages_per_rank or (2 if self.schedule == "interleaved" else 1))
+
+
 class Auto(Parallel):
     """The quickest of some strategies, by their plans, that fits into the memory given."""
 
@@ -58,4 +94,4 @@ class Auto(Parallel):
         return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
 
 
-AnyStrategy = Annotated[Single | Ddp | Fsdp | Auto, Field(discriminator="name")]
+AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | Auto, Field(discriminator="name")]

@@ -13,6 +13,7 @@ from models import networks
 from models.averaging import Average
 from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
+from models.feeds.record import Record
 from models.feeds.transformed import Transformed
 from models.measuring import Measure
 from models.module import Learner
@@ -25,6 +26,7 @@ from models.shards import PARTIAL, Saver, consolidate
 from models.threads import share_cores
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
+EXAMPLE_ROWS = 2
 WAIT = timedelta(minutes=30)
 
 
@@ -44,7 +46,8 @@ def fit(
         The best epoch's weights and how training went, on rank 0; None on the others.
 
     Raises:
-        FranklinError: a loss that is not finite, or checkpoints of another training.
+        FranklinError: a network that the strategy cannot take, a loss that is not finite, or checkpoints of another
+            training.
 
     """
     folder = request.run_folder / "checkpoints"
@@ -56,6 +59,7 @@ def fit(
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
+    parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
     share_cores(network, request.feed.batch_size // parallelism.replicas, local_ranks)
     learner = Learner(
         network,

@@ -86,11 +86,11 @@ class Learner(LightningModule):
         self._sums.zero_()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
-        """Make dropout a function of (seed, replica, epoch, batch): a resumed run repeats it without a saved state."""
+        """Make dropout a function of (seed, stream, epoch, batch): a resumed run repeats it without a saved state."""
         cuda = self.device.type == "cuda"
         generator = torch.cuda.default_generators[self.device.index] if cuda else torch.default_generator
-        replica = self._parallelism.replica(self.global_rank)
-        generator.manual_seed(hash((self._seed, replica, self.current_epoch, batch_idx)) & (2**63 - 1))
+        stream = self._parallelism.stream(self.global_rank)
+        generator.manual_seed(hash((self._seed, stream, self.current_epoch, batch_idx)) & (2**63 - 1))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a step."""

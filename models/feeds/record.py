@@ -65,6 +65,10 @@ class Record:
         tensors = tuple(for_network(unpack(part, tensor), tensor) for tensor, part in self._tensors(words))
         return Batch(floats[:, : self.numeric], words[:, self.numeric : self.scalars].long(), tensors, label, weight)
 
+    def example(self, rows: int) -> Batch:
+        """A batch of zeros."""
+        return self.batch(torch.zeros(rows, self.width, dtype=torch.int32))
+
     def _tensors(self, words: Tensor) -> Iterator[tuple[TensorColumn, Tensor]]:
         """Each tensor column with its words."""
         start = self.scalars

@@ -1,7 +1,8 @@
 """What networks are made of."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,8 @@ class Embeddings(nn.Module):
 
 class Block(nn.Sequential):
     """Linear, normalisation, activation, dropout: `(batch, width_in)` to `(batch, width)`."""
+
+    splits: ClassVar[Mapping[str, Literal["gathered"]]] = {"0": "gathered"}  # which normalisation needs whole
 
     def __init__(self, width_in: int, width: int, dropout: float) -> None:
         """Make one block."""

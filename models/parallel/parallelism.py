@@ -27,11 +27,8 @@ class Parallelism(Generic[S]):
     Attributes:
         settings: what it was told.
         world_size: number of ranks.
-        clears: whether it clears gradients itself, after each step.
 
     """
-
-    clears = False
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
@@ -68,9 +65,31 @@ class Parallelism(Generic[S]):
         """Bytes that a rank sends in a step."""
         return 0
 
+    def stream(self, rank: int) -> int:
+        """Which stream of random numbers a rank draws dropout from; ranks that do the same work draw the same."""
+        return self.replica(rank)
+
+    def inspect(self, network: Network, name: str, example: Batch) -> None:
+        """Look at a network before anything starts; every rank does.
+
+        Args:
+            network: on the CPU.
+            name: what a person calls it.
+            example: a few rows, whatever they say.
+
+        Raises:
+            FranklinError: it cannot be parallelised so.
+
+        """
+
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:  # noqa: ARG002 -- others use it
         """Prepare `network` in place, and say how its forward pass is called; `mesh` is None for one rank."""
         return network
+
+    @property
+    def clears(self) -> bool:
+        """Whether it clears gradients itself, after each step."""
+        return False
 
     @property
     def sees_outputs(self) -> bool:

@@ -1,12 +1,14 @@
 """How many ranks a strategy gets."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from conf.errors import FranklinError
+from conf.strategies import AnyStrategy
 from models.parallel.world import world_size
 from tests.models.launch import parallel
 
@@ -42,6 +44,53 @@ def test_more_ranks_than_cores_is_an_error() -> None:
 def test_a_batch_that_ranks_cannot_share_equally_is_an_error() -> None:
     with pytest.raises(FranklinError, match=r"feed.batch_size=1023 .* by 2 ranks; take feed.batch_size=102[24]$"):
         world_size(parallel("ddp", world_size=2), 1023)
+
+
+def test_ranks_that_split_a_layer_share_a_batch_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world_size(parallel("tensor", world_size=None), 1023) == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4,5")
+    assert world_size(parallel("tensor", world_size=None), 1536) == 6
+    assert world_size(parallel("tensor", world_size=None), 1024) == 4
+    assert world_size(parallel("tensor", world_size=None, tensor_size=4), 1023) == 4
+    with pytest.raises(FranklinError, match=r"by 3 groups of ranks; take feed.batch_size=1023$"):
+        world_size(parallel("tensor", world_size=6), 1024)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [
+        (
+            parallel("tensor", world_size=3),
+            "strategy.tensor_size=2 does not divide 3 ranks; take strategy.world_size=4",
+        ),
+        (parallel("fsdp", world_size=3, replicas=2), "strategy.replicas=2 does not divide 3 ranks; take strategy.wor"),
+        (parallel("tensor", tensor_size=8), "strategy.world_size=8: this machine has 4 GPUs; take at most 4"),
+        (parallel("pipeline", world_size=4, microbatches=3), "=3 is too few for 4 ranks in turns; take strategy.micr"),
+        (parallel("pipeline", world_size=4, microbatches=99), "feed.batch_size=64 has too few rows for strategy.micro"),
+        (
+            parallel("pipeline", world_size=4, schedule="interleaved", microbatches=6),
+            "strategy.microbatches=6 is no multiple of 4 ranks, as interleaving needs; take strategy.microbatches=8",
+        ),
+    ],
+)
+def test_ranks_that_a_strategy_cannot_lay_out(
+    strategy: AnyStrategy, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    with pytest.raises(FranklinError, match=re.escape(line)):
+        world_size(strategy, 64)
+
+
+def test_a_pipeline_shares_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    assert world_size(parallel("pipeline", world_size=None), 1023) == 4
+    assert world_size(parallel("pipeline", world_size=None, schedule="gpipe", microbatches=3), 1023) == 4
+
+
+def test_only_interleaving_has_several_stages_of_a_rank() -> None:
+    assert parallel("pipeline", schedule="interleaved", stages_per_rank=3).name == "pipeline"
+    with pytest.raises(ValueError, match=r"schedule=1f1b has one stage per rank, not 2; choose strategy.schedule=int"):
+        parallel("pipeline", stages_per_rank=2)
 
 
 def test_needs_no_torch() -> None:

@@ -1,0 +1,97 @@
+"""This rank's stages of a pipeline, and the schedules that send batches through them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed import ProcessGroup
+from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe, ScheduleInterleaved1F1B
+
+from models.feeds.batch import Batch
+from models.parallel.parallelism import Loss
+
+SCHEDULES: dict[str, Any] = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B, "interleaved": ScheduleInterleaved1F1B}
+
+
+class Stages:
+    """Some stages of a pipeline.
+
+    A batch is cut into parts of equal size, since stages have buffers of fixed sizes; copies of its last row fill it
+    up, which add nothing to the loss and so have no gradients. Batches of other sizes have stages and buffers of their
+    own: a feed has two, one row apart.
+    """
+
+    def __init__(
+        self, modules: Mapping[int, nn.Module], count: int, schedule: str, parts: int, group: ProcessGroup
+    ) -> None:
+        """Take what this rank has.
+
+        Args:
+            modules: stages by their number, each from a state to the next.
+            count: how many stages there are on all ranks.
+            schedule: a name out of `SCHEDULES`.
+            parts: of a batch.
+            group: the ranks; stage `s` is on the `s % ranks`-th.
+
+        """
+        self.first, self.last = 0 in modules, count - 1 in modules
+        self._modules, self._count, self._kind, self._parts, self._group = modules, count, schedule, parts, group
+        self._schedules: dict[tuple[int, bool], Any] = {}
+        self._batch: Batch
+        self._loss: Loss
+
+    def learn(self, batch: Batch, loss: Loss) -> Tensor:
+        """Add the gradients of the mean loss of `batch`, and give it, or 0 where the last stage is not."""
+        self._batch, self._loss = batch, loss
+        schedule, rows, inputs = self._ready(batch, learn=True)
+        losses: list[Tensor] = []
+        places = torch.arange(rows) if self.last else None
+        schedule.step(*inputs, target=places, losses=losses, return_outputs=False)
+        return torch.stack(losses).sum().detach() if self.last else _nothing(batch)
+
+    def judge(self, batch: Batch, loss: Loss) -> Tensor:
+        """Give the mean loss of `batch` without gradients, or 0 where the last stage is not."""
+        schedule, _, inputs = self._ready(batch, learn=False)
+        outputs = schedule.step(*inputs)
+        return loss(outputs[: len(batch.label)], batch) if self.last else _nothing(batch)
+
+    def _ready(self, batch: Batch, *, learn: bool) -> tuple[Any, int, list[Tensor]]:
+        """The schedule for a batch, the rows that it is filled up to, and what its first stage takes."""
+        part_rows = -(-len(batch.label) // self._parts)
+        rows = part_rows * self._parts
+        if (part_rows, learn) not in self._schedules:
+            self._schedules[part_rows, learn] = self._schedule(batch.label.device, learn=learn)
+        return self._schedules[part_rows, learn], rows, [_fill(tensor, rows) for tensor in batch.inputs] * self.first
+
+    def _schedule(self, device: torch.device, *, learn: bool) -> Any:
+        stages = [
+            _Stage(module, number, self._count, device, group=self._group) for number, module in self._modules.items()
+        ]
+        several = self._kind == "interleaved"
+        kind = SCHEDULES[self._kind if learn or several else "gpipe"]  # which is all forward first
+        return kind(stages if several else stages[0], self._parts, self._part if learn else None, scale_grads=False)
+
+    def _part(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """What the rows at `places` of the batch add to its mean loss."""
+        batch, low = self._batch, int(places[0])
+        high = max(low, min(len(batch.label), low + len(places)))
+        tensors = tuple(tensor[low:high] for tensor in batch.tensors)
+        rows = Batch(batch.numeric[low:high], batch.categorical[low:high], tensors, batch.label[low:high])
+        return self._loss(outputs[: high - low], rows) * ((high - low) / len(batch.label))
+
+
+class _Stage(PipelineStage):
+    def backward_one_chunk(self, *arguments: Any, **options: Any) -> None:
+        """Run the backward pass outside of `autocast`, within which Lightning runs a training step."""
+        with torch.autocast(self.device.type, enabled=False):
+            super().backward_one_chunk(*arguments, **options)
+
+
+def _fill(tensor: Tensor, rows: int) -> Tensor:
+    missing = rows - len(tensor)
+    return torch.cat((tensor, tensor[-1:].expand(missing, *tensor.shape[1:]))) if missing else tensor
+
+
+def _nothing(batch: Batch) -> Tensor:
+    return torch.zeros((), device=batch.label.device)

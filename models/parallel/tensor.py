@@ -1,0 +1,90 @@
+"""Layers split over a few ranks each (DTensor); over all others, shards as those of `fsdp`.
+
+Which layers of a block are split, and how, says its class: `splits`, by the names of `nn.Linear`s within it.
+
+columns   each rank works out some of the outputs
+rows      each rank takes some of the inputs, which the `columns` before have left with it; sums are added up
+gathered  as columns, but then every rank gets all outputs
+
+Columns and then rows are one exchange for two layers: Shoeybi et al. 2019, "Megatron-LM: Training Multi-Billion
+Parameter Language Models Using Model Parallelism", section 3.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import Replicate
+from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
+
+from conf.errors import FranklinError
+from conf.strategies import Tensor
+from models.feeds.batch import Batch
+from models.networks.network import Network, Split
+from models.parallel.apart import draw_apart
+from models.parallel.clipping import clip
+from models.parallel.parallelism import Forward
+from models.parallel.sharding import SHARDS, Sharding
+
+TENSOR = "tensor"
+STYLES: Mapping[Split, ParallelStyle] = {
+    "columns": ColwiseParallel(),
+    "rows": RowwiseParallel(),
+    "gathered": ColwiseParallel(output_layouts=Replicate()),
+}
+
+
+class Strategy(Sharding[Tensor]):
+    """Tensor parallelism within fully sharded data parallelism."""
+
+    @property
+    def dimensions(self) -> Mapping[str, int]:
+        """Shards, each of so many neighbours that split layers."""
+        return {SHARDS: self.replicas, TENSOR: self.settings.tensor_size}
+
+    @property
+    def replicas(self) -> int:
+        """Ranks that split the same layers see the same rows."""
+        return self.world_size // self.settings.tensor_size
+
+    def inspect(self, network: Network, name: str, example: Batch) -> None:  # noqa: ARG002 -- others use it
+        """See that there are layers to split, and that their widths can be shared equally."""
+        size = self.settings.tensor_size
+        found = [layer for block in network.blocks for layer in _layers(block)]
+        if not found:
+            raise FranklinError(f"network {name} has no block that can be split; choose strategy=fsdp or ddp")
+        for layer, how in found:
+            width = layer.in_features if how == "rows" else layer.out_features
+            if width % size:
+                raise FranklinError(
+                    f"network {name} has a layer of width {width}, which strategy.tensor_size={size} ranks cannot "
+                    f"share equally; take widths that are multiples of {size}"
+                )
+
+    def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
+        """Split the layers of each block, then shard what each rank has; with one shard too, so that all are alike."""
+        if mesh is None:
+            return network
+        for block in network.blocks:
+            splits = _splits(block)
+            if splits:
+                parallelize_module(block, mesh[TENSOR], {name: STYLES[how] for name, how in splits.items()})
+                draw_apart(block, splits, mesh[TENSOR].get_local_rank())
+        self.shard(network, mesh[SHARDS])
+        return network
+
+    def clip(self, network: nn.Module, most: float) -> None:
+        """Clip by the norm over all ranks, whatever a parameter's mesh is."""
+        clip(network.parameters(), most)
+
+
+def _splits(block: nn.Module) -> Mapping[str, Split]:
+    splits: Mapping[str, Split] = getattr(block, "splits", {})
+    return splits
+
+
+def _layers(block: nn.Module) -> Iterator[tuple[nn.Linear, Split]]:
+    for name, how in _splits(block).items():
+        layer = block.get_submodule(name)
+        assert isinstance(layer, nn.Linear)  # noqa: S101 -- by the contract of `splits`
+        yield layer, how
