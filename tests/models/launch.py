@@ -61,6 +61,19 @@ def start(wanted: TrainRequest) -> subprocess.Popen[str]:
     )
 
 
+def together(module: str, ranks: int, *arguments: str) -> None:
+    """Have so many ranks run a module to its end."""
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    done = subprocess.run(
+        [sys.executable, "-m", *torchrun, "-m", module, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def answer(wanted: TrainRequest) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(wanted.answer.read_text(encoding="utf-8"))
     return content

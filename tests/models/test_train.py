@@ -29,8 +29,9 @@ from tests.feature_sets import write_feature_set
 from tests.models import launch
 
 pytestmark = pytest.mark.distributed
-RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2}
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
+SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_ranks_together_do_what_one_process_would(name: str, runs: dict[str, Tra
     assert_same(weights(runs[name]), by_hand, tolerance=1e-4)  # sums in another order
 
 
-@pytest.mark.parametrize("name", DISTRIBUTED)
+@pytest.mark.parametrize("name", SAME_AS_ONE)
 def test_strategies_do_the_same_as_one_process(name: str, runs: dict[str, TrainResult]) -> None:
     assert runs[name].steps == runs["single"].steps == 80
     assert runs[name].validation_loss == pytest.approx(runs["single"].validation_loss, rel=1e-4)
@@ -133,7 +134,14 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
 
 
 @pytest.mark.parametrize(
-    ("name", "ranks"), [("single", 1), ("ddp", 2), pytest.param("fsdp", 2, marks=pytest.mark.soak)]
+    ("name", "ranks"),
+    [
+        ("single", 1),
+        ("ddp", 2),
+        pytest.param("fsdp", 2, marks=pytest.mark.soak),
+        pytest.param("tensor", 2, marks=pytest.mark.soak),
+        pytest.param("pipeline", 2, marks=pytest.mark.soak),
+    ],
 )
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     name: StrategyName, ranks: int, feature_set: Path, tmp_path: Path
@@ -160,6 +168,9 @@ OTHERS: list[tuple[StrategyName, int, StrategyName, int]] = [
     ("fsdp", 2, "fsdp", 3),
     ("ddp", 2, "fsdp", 2),
     ("fsdp", 2, "ddp", 2),
+    ("pipeline", 2, "single", 1),
+    ("single", 1, "pipeline", 3),
+    ("tensor", 4, "ddp", 2),
 ]
 
 
