@@ -50,17 +50,17 @@ def fit(
             training.
 
     """
+    torch.manual_seed(request.seed)  # every rank makes the same network
+    network = networks.build(request.model, manifest)
+    checkpoint_blocks(network, request.checkpointing)
+    parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
+    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
     if rank == 0:
         clear(folder)
     total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
-    torch.manual_seed(request.seed)  # every rank makes the same network
-    network = networks.build(request.model, manifest)
-    checkpoint_blocks(network, request.checkpointing)
-    parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
-    share_cores(network, request.feed.batch_size // parallelism.replicas, local_ranks)
     learner = Learner(
         network,
         manifest,

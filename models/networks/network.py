@@ -1,7 +1,7 @@
 """What every network has in common: a stem, blocks in order, a head."""
 
 from collections.abc import Callable, Iterable
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,6 @@ from conf.manifest import Manifest
 from models.networks.parts import Embeddings, prior_logits
 
 State = Tensor | tuple[Tensor, ...]
-Split = Literal["columns", "rows", "gathered"]
 Run = Callable[[Iterable[nn.Module], State], State]
 
 
@@ -23,8 +22,8 @@ class Network(nn.Module):
 
     Between stem, blocks and head goes a state, one tensor or several, whose first dimension is the batch.
 
-    A block's class may have `splits`: which `nn.Linear`s of it can be split over ranks, by name, and how (see
-    `models.parallel.tensor`). What lies between `columns` and `rows` must work on each number alone.
+    A block's class may have `splits`: which `nn.Linear`s of it can be split over ranks, by name and in order, and how
+    (`models.parallel.tensor`). What lies between `columns` and `rows` then gets as much of the width as a rank has.
 
     Attributes:
         stem: inputs to the first state.

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from conf.columns import UNKNOWN
 from conf.manifest import Manifest
 
+Split = Literal["columns", "rows", "gathered"]  # of a layer over ranks
+
 
 def embedding_width(cardinality: int, widest: int) -> int:
     """Width of a column's embedding: 1.6 * cardinality ** 0.56, fastai's rule for tables, at most `widest`."""
@@ -52,7 +54,7 @@ class Embeddings(nn.Module):
 class Block(nn.Sequential):
     """Linear, normalisation, activation, dropout: `(batch, width_in)` to `(batch, width)`."""
 
-    splits: ClassVar[Mapping[str, Literal["gathered"]]] = {"0": "gathered"}  # which normalisation needs whole
+    splits: ClassVar[Mapping[str, Split]] = {"0": "gathered"}  # normalisation needs all of a row
 
     def __init__(self, width_in: int, width: int, dropout: float) -> None:
         """Make one block."""

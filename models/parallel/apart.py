@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from models.networks.network import Split
+from models.networks.parts import Split
 
 STEP = 4  # of a GPU's generator, the least
 

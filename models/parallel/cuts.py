@@ -27,12 +27,25 @@ class Part(nn.Module):
         self.stem, self.blocks, self.head, self._run = stem, nn.ModuleList(blocks), head, run
 
     def forward(self, *state: Tensor) -> State:
-        """Give the state behind the last part."""
-        changed: State = state if len(state) > 1 else state[0]
+        """Give the state behind the last part; it and the gradients before the first are contiguous, to be sent."""
+        tensors = tuple(_with_contiguous_gradient(tensor) for tensor in state)
+        changed: State = tensors if len(tensors) > 1 else tensors[0]
         if self.stem is not None:
             changed = apply(self.stem, changed)
         changed = self._run(self.blocks, changed)
-        return changed if self.head is None else apply(self.head, changed)
+        if self.head is not None:
+            changed = apply(self.head, changed)
+        if isinstance(changed, tuple):
+            return tuple(tensor.contiguous() for tensor in changed)
+        return changed.contiguous()
+
+
+def _with_contiguous_gradient(tensor: Tensor) -> Tensor:
+    if not tensor.requires_grad:
+        return tensor
+    view = tensor.view_as(tensor)  # a hook on the tensor itself, which may be a buffer, would stay
+    view.register_hook(torch.Tensor.contiguous)  # type: ignore[no-untyped-call]
+    return view
 
 
 def part(network: Network, which: range) -> Part:

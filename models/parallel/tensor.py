@@ -20,7 +20,8 @@ from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, Ro
 from conf.errors import FranklinError
 from conf.strategies import Tensor
 from models.feeds.batch import Batch
-from models.networks.network import Network, Split
+from models.networks.network import Network
+from models.networks.parts import Split
 from models.parallel.apart import draw_apart
 from models.parallel.clipping import clip
 from models.parallel.parallelism import Forward

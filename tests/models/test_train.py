@@ -162,15 +162,15 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     assert (resumed.best_epoch, resumed.validation_loss) == (untouched.best_epoch, untouched.validation_loss)
 
 
-OTHERS: list[tuple[StrategyName, int, StrategyName, int]] = [
+OTHERS: list[Any] = [
     ("ddp", 2, "single", 1),
     ("single", 1, "fsdp", 2),
     ("fsdp", 2, "fsdp", 3),
     ("ddp", 2, "fsdp", 2),
     ("fsdp", 2, "ddp", 2),
     ("pipeline", 2, "single", 1),
-    ("single", 1, "pipeline", 3),
-    ("tensor", 4, "ddp", 2),
+    pytest.param("single", 1, "pipeline", 3, marks=pytest.mark.soak),
+    pytest.param("tensor", 4, "ddp", 2, marks=pytest.mark.soak),
 ]
 
 

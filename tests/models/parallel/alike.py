@@ -16,7 +16,8 @@ from torch.distributed.tensor import DTensor
 from conf.schema import Checkpointing
 from conf.strategies import StrategyName
 from models.feeds.batch import Batch
-from models.networks.network import Network, Split
+from models.networks.network import Network
+from models.networks.parts import Split
 from models.parallel import load
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
@@ -48,8 +49,8 @@ class Pair(nn.Module):
     """A state of two tensors, of which the second has no gradient and may be empty."""
 
     def forward(self, numeric: Tensor, categorical: Tensor) -> tuple[Tensor, Tensor]:
-        """Give both."""
-        return numeric, categorical.float()
+        """Give both, as views that are not contiguous."""
+        return numeric.t().contiguous().t(), categorical.t().float().t()
 
 
 class Joined(nn.Linear):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from models.networks.network import Network
+from models.networks.network import Network, through
 from models.parallel.checkpointing import checkpoint_blocks
-from models.parallel.cuts import Cut, costs, cut, part
+from models.parallel.cuts import Cut, Part, costs, cut, part
 
 PARTS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=9)
 
@@ -70,3 +70,21 @@ def test_parts_one_after_the_other_are_the_network() -> None:
     rows = torch.randn(3, 4)
     assert torch.equal(part(whole, range(2, 4))(part(whole, range(2))(rows)), whole(rows))
     assert {name for name, _ in part(whole, range(2)).named_parameters()} == {"blocks.0.0.weight", "blocks.0.0.bias"}
+
+
+class Turned(nn.Module):
+    """Gives a view, and its gradient is one number over and over."""
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        """Turn the sum of each row."""
+        return state.sum(1, keepdim=True).expand(-1, 2).t()
+
+
+def test_what_goes_to_other_ranks_is_contiguous() -> None:
+    state = torch.randn(3, 4, requires_grad=True)
+    changed = Part(None, [Turned()], None, through)(state)
+    assert isinstance(changed, torch.Tensor)
+    assert changed.is_contiguous()
+    (gradient,) = torch.autograd.grad(changed.sum(), state)
+    assert gradient.is_contiguous()
+    assert torch.equal(gradient, torch.full((3, 4), 2.0))
