@@ -94,7 +94,8 @@ class Learner(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a step."""
-        loss = self._parallelism.train(self._forward or self.network, batch, self._criterion)
+        share = batch.weight / self.trainer.accumulate_grad_batches
+        loss = self._parallelism.train(self._forward or self.network, batch, self._criterion, share)
         self._add(loss, batch)
         if batch_idx % FINITE_EVERY == 0:
             self._check_finite("training")

@@ -96,8 +96,16 @@ class Parallelism(Generic[S]):
         """Whether this rank has the network's outputs, and so a loss."""
         return True
 
-    def train(self, forward: Forward, batch: Batch, loss: Loss) -> Tensor:
-        """Give the mean loss of this rank's rows, as a start for `backward`."""
+    def train(self, forward: Forward, batch: Batch, loss: Loss, share: float) -> Tensor:  # noqa: ARG002 -- others use it
+        """Give the mean loss of this rank's rows, as a start for `backward`.
+
+        Args:
+            forward: as `wrap` gave it.
+            batch: this rank's rows.
+            loss: their mean loss.
+            share: what the batch counts for among those of its step; only for gradients that are there when this ends.
+
+        """
         return loss(forward(*batch.inputs), batch)
 
     def backward(self, loss: Tensor) -> None:

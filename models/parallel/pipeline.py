@@ -83,9 +83,11 @@ class Strategy(Parallelism[Pipeline]):
         """The last stage's rank does."""
         return self._stages is None or self._stages.last
 
-    def train(self, forward: Forward, batch: Batch, loss: Loss) -> Tensor:
+    def train(self, forward: Forward, batch: Batch, loss: Loss, share: float) -> Tensor:
         """Run forward and backward passes of all parts; gradients are there when this ends."""
-        return super().train(forward, batch, loss) if self._stages is None else self._stages.learn(batch, loss)
+        if self._stages is None:
+            return super().train(forward, batch, loss, share)
+        return self._stages.learn(batch, loss, share)
 
     def backward(self, loss: Tensor) -> None:
         """Do nothing: `train` has."""

@@ -40,15 +40,16 @@ class Stages:
         self._schedules: dict[tuple[int, bool], Any] = {}
         self._batch: Batch
         self._loss: Loss
+        self._share = 1.0
 
-    def learn(self, batch: Batch, loss: Loss) -> Tensor:
-        """Add the gradients of the mean loss of `batch`, and give it, or 0 where the last stage is not."""
-        self._batch, self._loss = batch, loss
+    def learn(self, batch: Batch, loss: Loss, share: float) -> Tensor:
+        """Add a share of the gradients of the mean loss of `batch`, and give it, or 0 where the last stage is not."""
+        self._batch, self._loss, self._share = batch, loss, share
         schedule, rows, inputs = self._ready(batch, learn=True)
         losses: list[Tensor] = []
         places = torch.arange(rows) if self.last else None
         schedule.step(*inputs, target=places, losses=losses, return_outputs=False)
-        return torch.stack(losses).sum().detach() if self.last else _nothing(batch)
+        return torch.stack(losses).sum().detach() / share if self.last else _nothing(batch)
 
     def judge(self, batch: Batch, loss: Loss) -> Tensor:
         """Give the mean loss of `batch` without gradients, or 0 where the last stage is not."""
@@ -73,12 +74,12 @@ class Stages:
         return kind(stages if several else stages[0], self._parts, self._part if learn else None, scale_grads=False)
 
     def _part(self, outputs: Tensor, places: Tensor) -> Tensor:
-        """What the rows at `places` of the batch add to its mean loss."""
+        """What the rows at `places` of the batch add to a share of its mean loss."""
         batch, low = self._batch, int(places[0])
         high = max(low, min(len(batch.label), low + len(places)))
         tensors = tuple(tensor[low:high] for tensor in batch.tensors)
         rows = Batch(batch.numeric[low:high], batch.categorical[low:high], tensors, batch.label[low:high])
-        return self._loss(outputs[: high - low], rows) * ((high - low) / len(batch.label))
+        return self._loss(outputs[: high - low], rows) * (self._share * (high - low) / len(batch.label))
 
 
 class _Stage(PipelineStage):

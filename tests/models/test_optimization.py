@@ -39,7 +39,9 @@ def of(batch_size: int, wanted: TrainRequest) -> TrainRequest:
     return wanted.model_copy(update={"feed": wanted.feed.model_copy(update={"batch_size": batch_size})})
 
 
-@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("ddp", 2), ("fsdp", 2)])
+@pytest.mark.parametrize(
+    ("strategy", "ranks"), [("single", 1), ("ddp", 2), ("fsdp", 2), ("tensor", 2), ("pipeline", 2)]
+)
 def test_two_halves_of_a_batch_make_the_same_step(
     strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
 ) -> None:
@@ -58,7 +60,7 @@ def loss_of(found: dict[str, Tensor], feature_set: Path) -> float:
         return float(Criterion(manifest)(network(*batch.inputs), batch))
 
 
-@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("fsdp", 2)])
+@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("fsdp", 2), ("tensor", 2), ("pipeline", 2)])
 def test_the_average_is_judged_and_kept(
     strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
 ) -> None:

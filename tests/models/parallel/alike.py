@@ -121,7 +121,7 @@ def same_steps(
     reference = torch.optim.AdamW(plain.parameters(), lr=1e-3)
     for count in rows:
         step = batch(count, codes)
-        given = strategy.train(forward, share(strategy, step), loss)
+        given = strategy.train(forward, share(strategy, step), loss, 1.0)
         strategy.backward(given)
         expected = loss(plain(*step.inputs), step)
         reference.zero_grad()
