@@ -19,14 +19,13 @@ from models.measuring import Measure
 from models.module import Learner
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
-from models.parallel.plan import Sketch
+from models.parallel.plan import EXAMPLE_ROWS, Sketch
 from models.parallel.ranks import Ranks
 from models.reporting import Reporter
 from models.shards import PARTIAL, Saver, consolidate
 from models.threads import share_cores
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
-EXAMPLE_ROWS = 2
 WAIT = timedelta(minutes=30)
 
 

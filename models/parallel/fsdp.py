@@ -15,8 +15,6 @@ from models.parallel.parallelism import REPLICAS, Forward
 from models.parallel.plan import Sketch
 from models.parallel.sharding import SHARDS, Sharding
 
-GATHERED = 2  # blocks that are whole at a time: one in use and the next one
-
 
 class Strategy(Sharding[Fsdp]):
     """Fully sharded data parallelism."""
@@ -32,27 +30,8 @@ class Strategy(Sharding[Fsdp]):
         return self.world_size
 
     def plan(self, sketch: Sketch) -> Plan:
-        """Predict what a step costs: a shard of the state, and the block that is gathered beside the one in use.
-
-        A rank sends its shards twice, for the forward and the backward pass, and the gradients of the others' shards;
-        with replicas, its shard's gradient goes around them (ZeRO, Rajbhandari et al. 2020, section 7.2).
-        """
-        shards = self.world_size // self.settings.replicas
-        whole = super().plan(sketch)
-        sizes = sketch.sizes()
-        blocks = [size for name, size in sizes.items() if name.startswith("blocks.")]
-        held = sum(sizes.values()) // shards
-        gathered = sizes["stem"] + sizes["head"] + sum(sorted(blocks)[-GATHERED:]) if shards > 1 else 0
-        sent = 3 * (shards - 1) * held + 2 * (self.settings.replicas - 1) * held // self.settings.replicas
-        return whole.model_copy(
-            update={
-                "parameters_bytes": held,
-                "gradients_bytes": held,
-                "optimizer_bytes": whole.optimizer_bytes // shards,
-                "activations_bytes": whole.activations_bytes + gathered,
-                "communicated_bytes": sent,
-            }
-        )
+        """Predict what a step costs."""
+        return self.sharded(sketch, self.world_size // self.settings.replicas, self.settings.replicas)
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
         """Shard the network."""

@@ -10,12 +10,15 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.optim import Optimizer
 
 from conf.errors import FranklinError
+from conf.exchange import Plan
 from conf.strategies import Pipeline
 from models.feeds.batch import Batch
 from models.networks.network import Network
 from models.parallel.clipping import clip
 from models.parallel.cuts import Cut, costs, cut, part
 from models.parallel.parallelism import Forward, Loss, Make, Parallelism
+from models.parallel.plan import EXAMPLE_ROWS, STATES, Sketch
+from models.parallel.rehearsal import rehearse
 from models.parallel.stages import Stages
 
 STAGES = "stages"
@@ -24,6 +27,7 @@ STAGES = "stages"
 class Strategy(Parallelism[Pipeline]):
     """Pipeline parallelism: stage `s` is on rank `s % ranks`."""
 
+    _costs: list[int]
     _cut: Cut
     _group: ProcessGroup
     _stages: Stages | None = None  # with one rank there is nothing to hand on
@@ -47,12 +51,44 @@ class Strategy(Parallelism[Pipeline]):
         """Each rank has layers of its own, so dropout of its own."""
         return rank
 
+    def plan(self, sketch: Sketch) -> Plan:
+        """Predict what a step costs: for each part, a rank sends a state forth and its gradient back.
+
+        Of p ranks and m parts, a rank waits for (p - 1) / (m + p - 1) of the step; with v stages each, m counts v times
+        (Narayanan et al. 2021, section 2.2).
+        """
+        whole = super().plan(sketch)
+        if self.world_size == 1:
+            return whole
+        parts, stages = self.settings.parts(self.world_size), self.settings.stages(self.world_size)
+        with sketch.fake(), sketch.precision():
+            network = sketch.network()
+            self.inspect(network, sketch.name, sketch.batch(EXAMPLE_ROWS))
+            inputs = sketch.batch(-(-sketch.rows // parts)).inputs
+            roles = rehearse(network, self._cut, self.settings, self.world_size, inputs)
+        held = max(role.parameters_bytes for role in roles)
+        work = [sum(self._costs[place] for place in which) for which in self._cut]
+        slowest = max(sum(work[rank :: self.world_size]) for rank in range(self.world_size))
+        waits, works = self.world_size - 1, parts * stages // self.world_size
+        return whole.model_copy(
+            update={
+                "parameters_bytes": held,
+                "gradients_bytes": held,
+                "optimizer_bytes": STATES * held,
+                "activations_bytes": max(role.activations_bytes for role in roles),
+                "communicated_bytes": max(role.sent_bytes for role in roles),
+                "flop": whole.flop * slowest / max(1, sum(work)),
+                "idle_share": waits / (works + waits),
+            }
+        )
+
     def inspect(self, network: Network, name: str, example: Batch) -> None:
         """Find where to cut."""
         stages = self.settings.stages(self.world_size)
         pieces = (network.stem, *network.blocks, network.head)
         learning = [any(parameter.requires_grad for parameter in piece.parameters()) for piece in pieces]
-        found = cut(costs(network, example.inputs), learning, stages)
+        self._costs = costs(network, example.inputs)
+        found = cut(self._costs, learning, stages)
         if found is None:
             ranks = max(1, sum(learning) * self.world_size // stages)
             raise FranklinError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +21,11 @@ from models.networks.network import Network
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.memory import watched
 
+EXAMPLE_ROWS = 2  # that it takes to look at a network
+PASSES = 2  # over a network, to count operations and to count bytes
 STATES = 2  # numbers that AdamW keeps for each parameter
+
+Prepare = Callable[[Network], Network]
 
 
 class Step(NamedTuple):
@@ -45,10 +50,22 @@ class Sketch:
         self.rows = min(batch_size, manifest.splits["train"].rows)
         self._model, self._manifest, self._trainer, self._checkpointing = model, manifest, trainer, checkpointing
         self._record = Record.of(manifest)
+        self._prepare: Prepare = lambda network: network
+
+    def prepared(self, prepare: Prepare) -> "Sketch":
+        """Sketch the training of what `prepare` makes of the network."""
+        other = copy(self)
+        other._prepare = prepare  # noqa: SLF001 -- of the same class
+        return other
+
+    @property
+    def name(self) -> str:
+        """What the network is called."""
+        return str(self._model.name)
 
     def network(self) -> Network:
         """Make the network; within a `fake` context it takes no memory."""
-        network = networks.build(self._model, self._manifest)
+        network = self._prepare(networks.build(self._model, self._manifest))
         checkpoint_blocks(network, self._checkpointing)
         return network
 
@@ -60,18 +77,19 @@ class Sketch:
         """Make a batch of so many rows."""
         return self._record.batch(torch.zeros(rows, self._record.width, dtype=torch.int32))
 
-    def step(self, rows: int, prepare: Callable[[Network], nn.Module] = lambda network: network) -> Step:
-        """Run a step of one rank's `rows` on what `prepare` makes of the network."""
+    def step(self, rows: int) -> Step:
+        """Run a step of one rank's `rows`, `PASSES` times."""
         with self.fake():
-            module, batch, loss = prepare(self.network()), self.batch(rows), Criterion(self._manifest)
+            module, batch, loss = self.network(), self.batch(rows), Criterion(self._manifest)
             counter = FlopCounterMode(display=False)
             # One after the other: what counts operations would keep tensors alive.
             for counting in (counter, watched(module)):
-                with counting as alive, self._precision():
+                with counting as alive, self.precision():
                     torch.autograd.backward(loss(module(*batch.inputs), batch))
         return Step(alive.most, counter.get_total_flops())
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[Any]:
+        """Open the context that a step runs in."""
         return torch.autocast("cpu", torch.bfloat16) if self._trainer.precision == "bf16-mixed" else nullcontext()
 
     def sizes(self) -> Mapping[str, int]:

@@ -10,7 +10,7 @@ Columns and then rows are one exchange for two layers: Shoeybi et al. 2019, "Meg
 Parameter Language Models Using Model Parallelism", section 3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
@@ -18,13 +18,16 @@ from torch.distributed.tensor import Replicate
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
 
 from conf.errors import FranklinError
+from conf.exchange import Plan
 from conf.strategies import Tensor
 from models.feeds.batch import Batch
 from models.networks.network import Network
 from models.networks.parts import Split
 from models.parallel.apart import draw_apart
 from models.parallel.clipping import clip
+from models.parallel.narrow import Narrow, narrow, splits
 from models.parallel.parallelism import Forward
+from models.parallel.plan import EXAMPLE_ROWS, PASSES, Sketch
 from models.parallel.sharding import SHARDS, Sharding
 
 TENSOR = "tensor"
@@ -48,10 +51,23 @@ class Strategy(Sharding[Tensor]):
         """Ranks that split the same layers see the same rows."""
         return self.world_size // self.settings.tensor_size
 
+    def plan(self, sketch: Sketch) -> Plan:
+        """Predict what a step costs: narrower layers, in shards, and what goes between the ranks that split them."""
+        shares: list[Narrow] = []
+
+        def prepare(network: Network) -> Network:
+            self.inspect(network, sketch.name, sketch.batch(EXAMPLE_ROWS))
+            shares.extend(narrow(network, self.settings.tensor_size))
+            return network
+
+        plan = self.sharded(sketch.prepared(prepare), self.replicas)
+        sent = sum(share.sent_bytes for share in shares) // PASSES
+        return plan.model_copy(update={"communicated_bytes": plan.communicated_bytes + sent})
+
     def inspect(self, network: Network, name: str, example: Batch) -> None:  # noqa: ARG002 -- others use it
         """See that there are layers to split, and that their widths can be shared equally."""
         size = self.settings.tensor_size
-        found = [layer for block in network.blocks for layer in _layers(block)]
+        found = [(layer, how) for block in network.blocks for _, layer, how in splits(block)]
         if not found:
             raise FranklinError(f"network {name} has no block that can be split; choose strategy=fsdp or ddp")
         for layer, how in found:
@@ -67,25 +83,13 @@ class Strategy(Sharding[Tensor]):
         if mesh is None:
             return network
         for block in network.blocks:
-            splits = _splits(block)
-            if splits:
-                parallelize_module(block, mesh[TENSOR], {name: STYLES[how] for name, how in splits.items()})
-                draw_apart(block, splits, mesh[TENSOR].get_local_rank())
+            hows = {name: how for name, _, how in splits(block)}
+            if hows:
+                parallelize_module(block, mesh[TENSOR], {name: STYLES[how] for name, how in hows.items()})
+                draw_apart(block, hows, mesh[TENSOR].get_local_rank())
         self.shard(network, mesh[SHARDS])
         return network
 
     def clip(self, network: nn.Module, most: float) -> None:
         """Clip by the norm over all ranks, whatever a parameter's mesh is."""
         clip(network.parameters(), most)
-
-
-def _splits(block: nn.Module) -> Mapping[str, Split]:
-    splits: Mapping[str, Split] = getattr(block, "splits", {})
-    return splits
-
-
-def _layers(block: nn.Module) -> Iterator[tuple[nn.Linear, Split]]:
-    for name, how in _splits(block).items():
-        layer = block.get_submodule(name)
-        assert isinstance(layer, nn.Linear)  # noqa: S101 -- by the contract of `splits`
-        yield layer, how

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributed import ProcessGroup
+from torch.distributed.distributed_c10d import _resolve_process_group  # type: ignore[attr-defined]
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -20,6 +21,12 @@ SENT: dict[str, Callable[[int, int], float]] = {
     "alltoall_base_": lambda size, n: size * (n - 1) / n,
     "broadcast_": lambda size, n: size * (n - 1) / n,
     "send": lambda size, _: size,
+}
+# The same without a group's object, as DTensor calls them.
+BY_NAME = {
+    "all_reduce": "allreduce_",
+    "all_gather_into_tensor": "allgather_",
+    "reduce_scatter_tensor": "reduce_scatter_",
 }
 
 
@@ -44,7 +51,13 @@ class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             groups = [leaf for leaf in leaves if isinstance(leaf, torch.ScriptObject)]
             ranks = next(ProcessGroup.unbox(group).size() for group in groups if "ProcessGroup" in str(group._type()))  # noqa: SLF001
             self.sent_bytes += sent(size, ranks)
-        return func(*args, **(kwargs or {}))
+        out = func(*args, **(kwargs or {}))
+        if func.namespace == "_c10d_functional" and (
+            known := BY_NAME.get(func.name().removeprefix("_c10d_functional::"))
+        ):
+            ranks = _resolve_process_group(args[-1]).size()
+            self.sent_bytes += SENT[known](max(_bytes(args[0]), _bytes(out)), ranks)
+        return out
 
 
 def _bytes(tree: Any) -> int:
