@@ -112,6 +112,7 @@ class PlanResult(Strict):
     """A plan for each candidate, and how fast a device of this machine is."""
 
     plans: list[Plan]
+    unsuited: list[str] = Field(default=[], description="candidates that do not suit the network, each with the reason")
     flop_per_second: float
 
 

@@ -85,7 +85,7 @@ class Auto(Parallel):
 
     name: Literal["auto"]
     memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="of a rank, such as 4g")]
-    candidates: list[Literal["single", "ddp", "fsdp"]] = Field(min_length=1)
+    candidates: list[Literal["single", "ddp", "fsdp", "tensor", "pipeline"]] = Field(min_length=1)
     gigabytes_per_second: Annotated[float, Field(gt=0, description="that a rank can send to others")]
 
     @property

@@ -9,7 +9,7 @@ from conf.exchange import PlanResult, PrepareResult
 from conf.schema import Settings
 from flows.display import Terminal
 from flows.engines import PLAN, PREPARE, to_plan, to_prepare
-from flows.plans import candidates, judge, table
+from flows.plans import candidates, judge, table, unsuited
 from flows.processes import Cost, run_engine
 from spark_jobs.fingerprint import fingerprint, pinned
 
@@ -37,4 +37,4 @@ def plans(settings: Settings) -> Table:
         wanted = to_plan(settings, folder, feature_set, asked)
         result = run_engine(PLAN, wanted, PlanResult, watch=terminal.progress, cost=cost, timeout_seconds=limit)
         terminal.finish(f"{len(asked)} strategies")
-    return table(judge(settings, result), auto=settings.strategy.name == "auto")
+    return table(judge(settings, result), unsuited(settings, result), auto=settings.strategy.name == "auto")

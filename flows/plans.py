@@ -1,6 +1,6 @@
 """What each strategy would take, and which one `strategy=auto` chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import NamedTuple, get_args
 
@@ -28,16 +28,34 @@ class Judged(NamedTuple):
 
 
 def candidates(settings: Settings) -> list[Ranks]:
-    """Strategies to plan for: those of `strategy=auto`, or all, and the one that is chosen as it is."""
+    """Strategies to plan for: those of `strategy=auto`, or all, and the one that is chosen as it is.
+
+    Raises:
+        FranklinError: the one that is chosen cannot be laid out on this machine.
+
+    """
+    return [each for each in _asked(settings) if isinstance(each, Ranks)]
+
+
+def unsuited(settings: Settings, result: PlanResult) -> list[str]:
+    """Strategies that cannot be laid out on this machine or do not suit the network, each with the reason."""
+    return [*(each for each in _asked(settings) if isinstance(each, str)), *result.unsuited]
+
+
+def _asked(settings: Settings) -> Iterator[Ranks | str]:
     chosen = settings.strategy
     names: Sequence[StrategyName] = chosen.candidates if isinstance(chosen, Auto) else get_args(StrategyName)
-    found = []
     for name in names:
         ranks = None if chosen.name == "single" else chosen.world_size
         strategy = chosen if name == chosen.name else shipped(name, ranks)
-        if not isinstance(strategy, Auto):
-            found.append(Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size)))
-    return found
+        if isinstance(strategy, Auto):
+            continue
+        try:
+            yield Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size))
+        except FranklinError as error:
+            if name == chosen.name:
+                raise
+            yield f"{name}: {error}"
 
 
 def judge(settings: Settings, result: PlanResult) -> list[Judged]:
@@ -54,13 +72,15 @@ def judge(settings: Settings, result: PlanResult) -> list[Judged]:
     return sorted(judged, key=lambda each: (not each.fits, each.seconds))
 
 
-def choose(settings: Settings, judged: Sequence[Judged]) -> Settings:
-    """Settings with the strategy that fits and is expected to be the quickest.
+def choose(settings: Settings, judged: Sequence[Judged], others: Sequence[str]) -> Settings:
+    """Settings with the strategy that fits and is expected to be the quickest; `others` are unsuited.
 
     Raises:
-        FranklinError: none fits.
+        FranklinError: none fits, or suits.
 
     """
+    if not judged:
+        raise FranklinError(f"no strategy of strategy.candidates suits: {'; '.join(others)}")
     if not judged[0].fits:
         least = min(judged, key=lambda each: each.plan.memory_bytes).plan
         memory = settings.strategy.memory if isinstance(settings.strategy, Auto) else ""
@@ -74,9 +94,9 @@ def choose(settings: Settings, judged: Sequence[Judged]) -> Settings:
     return settings.model_copy(update={"strategy": found.strategy})
 
 
-def table(judged: Sequence[Judged], *, auto: bool) -> Table:
-    """Show plans to a person; bytes in MiB, of the rank that needs most."""
-    caption = "MiB that a rank holds and sends in a step, milliseconds of a step"
+def table(judged: Sequence[Judged], others: Sequence[str], *, auto: bool) -> Table:
+    """Show plans to a person, and why there are none of others; bytes in MiB, of the rank that needs most."""
+    caption = "\n".join(("MiB that a rank holds and sends in a step, milliseconds of a step", *others))
     shown = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0, pad_edge=False)
     headings = ("ranks", "params", "grads", "optim", "activ", "memory", "sent", "ms")
     shown.add_column("strategy", no_wrap=True)

@@ -23,7 +23,7 @@ from flows.engines import (
     to_train,
     torchrun,
 )
-from flows.plans import as_text, candidates, choose, judge, mebibytes, table
+from flows.plans import as_text, candidates, choose, judge, mebibytes, table, unsuited
 from flows.processes import EngineCrashError, Progress
 from models.parallel.world import world_size
 from spark_jobs.fingerprint import fingerprint, pinned
@@ -63,11 +63,13 @@ def plan(run: Context, feature_set: str, settings: Settings) -> Settings:
     """Choose a strategy by what each candidate would take."""
     with run.stage("plan") as stage:
         request = to_plan(settings, run.folder, feature_set, candidates(settings))
-        judged = judge(settings, stage.run(PLAN, request, PlanResult))
-        run.tracker.client.log_text(run.tracker.run_id, as_text(table(judged, auto=True)), "plan.txt")
-        settings = choose(settings, judged)
+        result = stage.run(PLAN, request, PlanResult)
+        judged, others = judge(settings, result), unsuited(settings, result)
+        shown = as_text(table(judged, others, auto=True))
+        run.tracker.client.log_text(run.tracker.run_id, shown, "plan.txt")
+        settings = choose(settings, judged, others)
         stage.note = f"strategy {settings.strategy.name}, {mebibytes(judged[0].plan.memory_bytes)} a rank"
-    run.display.say(as_text(table(judged, auto=True)))
+    run.display.say(shown)
     return settings
 
 

@@ -4,6 +4,7 @@ import time
 
 import torch
 
+from conf.errors import FranklinError
 from conf.exchange import PlanRequest, PlanResult, serve
 from conf.manifest import read_manifest
 from models.parallel import load
@@ -14,16 +15,16 @@ REPEATS = 5
 
 
 def plan(request: PlanRequest) -> PlanResult:
-    """Plan every strategy that the request names.
-
-    Raises:
-        FranklinError: a strategy doesn't suit the network.
-
-    """
+    """Plan every strategy that the request names and that suits the network."""
     manifest = read_manifest(request.feature_set)
     sketch = Sketch(request.model, manifest, request.trainer, request.checkpointing, request.batch_size)
-    plans = [load(ranks.strategy, ranks.world_size).plan(sketch) for ranks in request.candidates]
-    return PlanResult(plans=plans, flop_per_second=flop_per_second())
+    plans, unsuited = [], []
+    for ranks in request.candidates:
+        try:
+            plans.append(load(ranks.strategy, ranks.world_size).plan(sketch))
+        except FranklinError as error:
+            unsuited.append(f"{ranks.strategy.name}: {error}")
+    return PlanResult(plans=plans, unsuited=unsuited, flop_per_second=flop_per_second())
 
 
 def flop_per_second() -> float:

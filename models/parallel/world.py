@@ -62,8 +62,9 @@ def _check_layout(strategy: AnyStrategy, ranks: int, batch_size: int) -> None:
     unit = _unit(strategy)
     if ranks % unit:
         key = "tensor_size" if isinstance(strategy, Tensor) else "replicas"
+        enough = -(-ranks // unit) * unit
         raise FranklinError(
-            f"strategy.{key}={unit} does not divide {ranks} ranks; take strategy.world_size={-(-ranks // unit) * unit}"
+            f"strategy.{key}={unit} does not divide {ranks} rank{'s' * (ranks > 1)}; take strategy.world_size={enough}"
         )
     if isinstance(strategy, Pipeline):
         _check_parts(strategy, ranks, batch_size)

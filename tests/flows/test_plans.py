@@ -5,7 +5,7 @@ import pytest
 from conf.compose import compose
 from conf.errors import FranklinError
 from conf.exchange import Plan, PlanResult
-from flows.plans import as_text, candidates, choose, judge, table
+from flows.plans import as_text, candidates, choose, judge, table, unsuited
 
 MIB = 2**20
 
@@ -31,9 +31,9 @@ def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_quickest_that_fits_is_chosen(memory: str, chosen: str) -> None:
     settings = compose("flights_delay", ["strategy=auto", f"strategy.memory={memory}"])
     judged = judge(settings, PLANS)
-    assert choose(settings, judged).strategy.name == chosen
+    assert choose(settings, judged, []).strategy.name == chosen
     (line,) = (
-        line.split() for line in as_text(table(judged, auto=True)).splitlines() if line.rstrip().endswith("chosen")
+        line.split() for line in as_text(table(judged, [], auto=True)).splitlines() if line.rstrip().endswith("chosen")
     )
     assert line[0] == chosen
 
@@ -41,18 +41,31 @@ def test_the_quickest_that_fits_is_chosen(memory: str, chosen: str) -> None:
 def test_on_gpus_ranks_do_not_share_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     settings = compose("flights_delay", ["strategy=auto"])
-    assert choose(settings, judge(settings, PLANS)).strategy.name == "ddp"
+    assert choose(settings, judge(settings, PLANS), []).strategy.name == "ddp"
 
 
 def test_nothing_that_fits_is_an_error_with_the_ways_out() -> None:
     settings = compose("flights_delay", ["strategy=auto", "strategy.memory=7m"])
     with pytest.raises(FranklinError, match=r"memory=7m: fsdp needs least, 8.0 MiB a rank; give more memory or ranks"):
-        choose(settings, judge(settings, PLANS))
+        choose(settings, judge(settings, PLANS), [])
+
+
+def test_what_does_not_suit_is_told_and_never_chosen() -> None:
+    settings = compose("flights_delay", ["strategy=auto", "strategy.world_size=1"])
+    result = PLANS.model_copy(update={"unsuited": ["pipeline: network mlp has 2 blocks"]})
+    others = unsuited(settings, result)
+    assert [line.split(":")[0] for line in others] == ["tensor", "pipeline"]
+    text = as_text(table(judge(settings, result), others, auto=True))
+    assert "tensor: strategy.tensor_size=2 does not divide 1 rank" in text
+    with pytest.raises(FranklinError, match=r"^no strategy of strategy.candidates suits: tensor: strategy.tensor_size"):
+        choose(settings, [], others)
+    with pytest.raises(FranklinError, match=r"does not divide 1 rank"):
+        candidates(compose("flights_delay", ["strategy=tensor", "strategy.world_size=1"]))
 
 
 def test_all_strategies_are_planned_unless_some_are_named() -> None:
     every = {each.strategy.name: each.world_size for each in candidates(compose("flights_delay", ["strategy=ddp"]))}
-    assert every | {"single": 1, "ddp": 2, "fsdp": 2} == every
+    assert every | {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2} == every
     assert "auto" not in every
     named = candidates(compose("flights_delay", ["strategy=auto", "strategy.candidates=[ddp]"]))
     assert [each.strategy.name for each in named] == ["ddp"]

@@ -16,8 +16,15 @@ from tests.models import launch
 pytestmark = pytest.mark.distributed
 TOLERANCE = 0.15
 DEEP = Mlp(name="mlp", hidden=[256] * 12, dropout=0.1, embedding_max=8)
-RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2}
-CASES = [*product(RANKS, ["none"]), ("single", "sqrt"), ("fsdp", "every"), ("ddp", "selective")]
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
+CASES = [
+    *product(RANKS, ["none"]),
+    ("single", "sqrt"),
+    ("fsdp", "every"),
+    ("ddp", "selective"),
+    pytest.param("pipeline", "selective", marks=pytest.mark.soak),
+    pytest.param("tensor", "every", marks=pytest.mark.soak),
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +34,12 @@ def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(feature_set: Path, folder: Path, strategy: StrategyName, checkpointing: Checkpointing) -> TrainResult:
+def run(
+    feature_set: Path, folder: Path, strategy: StrategyName, checkpointing: Checkpointing, **settings: Any
+) -> TrainResult:
     wanted = launch.request(feature_set, folder, strategy, RANKS[strategy], max_epochs=1)
     changes: dict[str, Any] = {"model": DEEP, "checkpointing": checkpointing}
+    changes["strategy"] = launch.parallel(strategy, world_size=RANKS[strategy], **settings)
     changes["feed"] = wanted.feed.model_copy(update={"batch_size": 2048})
     return launch.run(wanted.model_copy(update=changes))
 
@@ -38,7 +48,16 @@ def run(feature_set: Path, folder: Path, strategy: StrategyName, checkpointing: 
 def test_a_step_takes_what_was_planned(
     strategy: StrategyName, checkpointing: Checkpointing, feature_set: Path, tmp_path: Path
 ) -> None:
-    result = run(feature_set, tmp_path, strategy, checkpointing)
+    assert_as_planned(run(feature_set, tmp_path, strategy, checkpointing))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("schedule", ["gpipe", "interleaved"])
+def test_a_pipeline_keeps_what_its_schedule_makes_it_keep(schedule: str, feature_set: Path, tmp_path: Path) -> None:
+    assert_as_planned(run(feature_set, tmp_path, "pipeline", "none", schedule=schedule))
+
+
+def assert_as_planned(result: TrainResult) -> None:
     planned = costs(result.plan)
     for part in ("parameters", "gradients", "optimizer", "activations", "memory", "communicated"):
         measured = result.metrics[f"{part}_bytes"]
