@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.networks import Mlp
 from models.networks.network import Network, Scalars, head
 from models.networks.parts import dense
 

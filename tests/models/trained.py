@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from conf.data import Task
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.networks import Mlp
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.networks import build

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from conf.data import Task
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.networks import Mlp
 from models.networks import build
 from tests.feature_sets import write_feature_set
 
