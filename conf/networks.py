@@ -1,8 +1,8 @@
 """The networks, each with its sizes, and what columns it takes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from conf.data import Data
 from conf.kinds import TensorKind
@@ -31,7 +31,44 @@ class Cnn(Strict):
     embedding_max: Positive = Field(description="widest embedding of one categorical column")
 
 
-AnyNetwork = Annotated[Mlp | Cnn, Field(discriminator="name")]
+class Resnet(Strict):
+    """Residual blocks of one width; embeddings and tensors as those of `mlp`."""
+
+    name: Literal["resnet"]
+    blocks: Positive
+    width: Positive = Field(description="of what goes from block to block")
+    hidden: Positive = Field(description="width between the two layers of a block")
+    dropout: Dropout = Field(description="between the two layers of a block")
+    residual_dropout: Dropout = Field(description="of what a block adds")
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class _Transformer(Strict):
+    blocks: Positive
+    width: Positive = Field(description="of a token, over all heads together")
+    heads: Positive = Field(description="of attention")
+    hidden: Positive = Field(description="width between the two layers of a block's feed-forward part")
+    dropout: Dropout = Field(description="between those two layers")
+    attention_dropout: Dropout
+    residual_dropout: Dropout = Field(description="of what attention and feed-forward part add")
+
+    @model_validator(mode="after")
+    def _heads_are_of_one_width(self) -> Self:
+        if self.width % self.heads:
+            nearest = max(1, round(self.width / self.heads)) * self.heads
+            raise ValueError(
+                f"{self.heads} heads cannot share a width of {self.width} equally; take model.width={nearest}"
+            )
+        return self
+
+
+class FtTransformer(_Transformer):
+    """A token for each column, and blocks of attention over these; a tensor is one token."""
+
+    name: Literal["ft_transformer"]
+
+
+AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer, Field(discriminator="name")]
 
 
 def check_columns(network: AnyNetwork, data: Data) -> None:

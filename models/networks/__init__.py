@@ -4,10 +4,12 @@ What they take and give, and what they tell of themselves, is said by `models.ne
 """
 
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork, Cnn, Mlp
+from conf.networks import AnyNetwork, Cnn, FtTransformer, Mlp, Resnet
 from models.networks.cnn import cnn
+from models.networks.ft_transformer import ft_transformer
 from models.networks.mlp import mlp
 from models.networks.network import Network
+from models.networks.resnet import resnet
 
 
 def build(model: AnyNetwork, manifest: Manifest) -> Network:
@@ -20,3 +22,7 @@ def build(model: AnyNetwork, manifest: Manifest) -> Network:
             return mlp(model, manifest)
         case Cnn():
             return cnn(model, manifest)
+        case Resnet():
+            return resnet(model, manifest)
+        case FtTransformer():
+            return ft_transformer(model, manifest)
