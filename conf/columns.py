@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeInt
 from conf.strict import Positive, Strict
 
 UNKNOWN, MISSING, RARE, RESERVED_CODES = 0, 1, 2, 3
+OTHER = "\ufffd"  # stands for every character that is rare in train or not there
 SECONDS: dict[str, float] = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
 
 
@@ -139,6 +140,10 @@ class TensorColumn(_Whole):
     mean: float
     scale: Annotated[float, Field(gt=0)]
     tokens: NonNegativeInt = Field(description="int32: largest value on train plus one, else 0")
+    vocabulary: list[str] = Field(
+        default=[],
+        description="of a text: its characters, whose tokens are their places from 1 on; any other is OTHER, token 0",
+    )
 
     @property
     def size(self) -> int:

@@ -7,12 +7,12 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from conf.checks import Checks
-from conf.kinds import Kind
+from conf.kinds import Kind, TextKind
 from conf.places import Join, Place
 from conf.splits import AnySplit
 from conf.strict import Name, Positive
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "sequence"]
 WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)|([1-9]\d*)d")
 
 
@@ -20,7 +20,7 @@ class Data(Place):
     """The dataset: what comes in, which column is the label, what becomes of each column, how rows are split."""
 
     name: Name
-    source: Literal["flights", "digits", "table"]
+    source: Literal["flights", "digits", "text", "table"]
     joins: list[Join] = Field(default=[], description="further tables, one after the other")
     label: str
     task: Task | None = Field(description="null: inferred from the label column")
@@ -71,8 +71,17 @@ class Data(Place):
     def _only_tables_are_of_any_kind(self) -> Self:
         if self.source != "table" and (self.joins or self.format or self.of_database):
             raise ValueError(f"source={self.source} knows what its files are: joins and formats are for source=table")
-        if self.source == "digits" and (self.day or self.window or self.options):
-            raise ValueError("source=digits is one small file: day, window and options are for other sources")
+        if self.source in ("digits", "text") and (self.day or self.window or self.options):
+            raise ValueError(f"source={self.source} knows no days: day, window and options are for other sources")
+        return self
+
+    @model_validator(mode="after")
+    def _a_sequence_is_a_text(self) -> Self:
+        if (self.task == "sequence") != (self.source == "text"):
+            raise ValueError(f"task={self.task} with source={self.source}: task=sequence and source=text go together")
+        texts = [name for name, kind in self.columns.items() if isinstance(kind, TextKind)]
+        if texts != ([self.label] if self.task == "sequence" else []):
+            raise ValueError("a column of kind text is the label of task=sequence: {kind: text, length: 128}")
         return self
 
     @model_validator(mode="after")

@@ -66,11 +66,20 @@ class TensorKind(Strict):
         return prod(self.shape)
 
 
+class TextKind(Strict):
+    """A text of `length` characters and one more, as tokens: at each place, a network says which character follows."""
+
+    kind: Literal["text"] = "text"
+    length: Positive = Field(description="places of a row, at each of which the next character is asked for")
+
+
 def _named(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
 Kind = Annotated[
-    Annotated[NumericKind | CategoricalKind | CyclicKind | TimeKind | TensorKind, Field(discriminator="kind")],
+    Annotated[
+        NumericKind | CategoricalKind | CyclicKind | TimeKind | TensorKind | TextKind, Field(discriminator="kind")
+    ],
     BeforeValidator(_named, json_schema_input_type=Any),
 ]

@@ -9,7 +9,8 @@ A feature set is a folder (any fsspec URL):
     profile.json, profile.html      what the columns look like (`conf.profile`)
 
 What each column has become is in its entry of `Manifest.columns` (`conf.columns`). The label is one float32
-(regression: its own unit) or an int32 index into `Label.classes`.
+(regression: its own unit) or an int32 index into `Label.classes`. Of a sequence, it is the one column that there is: at
+each place but the last, the token that follows.
 """
 
 from datetime import date
@@ -28,7 +29,10 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 class Label(Strict):
-    """What is to be predicted. `mean` and `scale` are those of train; for classes, `prior` is their share of train."""
+    """What is to be predicted. `mean` and `scale` are those of train; for classes, `prior` is their share of train.
+
+    Of a sequence, the classes are those of each place: OTHER, then the characters.
+    """
 
     name: str
     classes: list[str] = Field(description="in order of their code; empty for regression")
@@ -107,14 +111,14 @@ class Manifest(Strict):
 
     @property
     def raw(self) -> dict[str, type]:
-        """Raw feature columns in order, with the type in which the logged model takes them (list: a tensor)."""
+        """Raw feature columns in order, with the type in which the logged model takes them (list: an array)."""
         return {column.name: raw_type(column) for column in self.columns}
 
 
 def raw_type(column: Column) -> type:
-    """Type of a raw value: float, str (of words and of times) or list."""
+    """Type of a raw value: float, str (of words, times and texts) or list."""
     if isinstance(column, TensorColumn):
-        return list
+        return str if column.vocabulary else list
     if isinstance(column, Numeric | Quantile) or (isinstance(column, Cyclic) and column.of == "number"):
         return float
     return str

@@ -68,7 +68,13 @@ class FtTransformer(_Transformer):
     name: Literal["ft_transformer"]
 
 
-AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer, Field(discriminator="name")]
+class Decoder(_Transformer):
+    """Blocks of attention over a sequence, each place of which sees those before it; for task=sequence."""
+
+    name: Literal["decoder"]
+
+
+AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer | Decoder, Field(discriminator="name")]
 
 
 def check_columns(network: AnyNetwork, data: Data) -> None:
@@ -78,6 +84,10 @@ def check_columns(network: AnyNetwork, data: Data) -> None:
         ValueError: it cannot.
 
     """
+    if data.task == "sequence" and not isinstance(network, Decoder):
+        raise ValueError(f"model={network.name} takes no text, as {data.name} is one; say model=decoder")
+    if data.task != "sequence" and isinstance(network, Decoder):
+        raise ValueError(f"model=decoder takes a text and nothing else, and {data.name} is none; say model=mlp")
     shapes = {}
     for name, kind in data.columns.items():
         if not isinstance(kind, TensorKind) or name in data.ignore:

@@ -81,9 +81,9 @@ def clean(rows: DataFrame, meaning: Meaning, data: Data) -> DataFrame:
         rows = rows.withColumn(QUARANTINED, again)
     shown = F.make_valid_utf8(F.coalesce(column(UNREADABLE), F.to_json(F.struct(*own))))
     features = {name: column(values[name]) if name in values else value for name, value in meaning.features.items()}
+    apart = {} if data.label in features else {data.label: label}
     return rows.select(
-        *(value.alias(name) for name, value in features.items()),
-        label.alias(data.label),
+        *(value.alias(name) for name, value in (features | apart).items()),
         KEY,
         *placing(data.split, label),
         QUARANTINED,

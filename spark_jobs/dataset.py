@@ -28,6 +28,7 @@ class Dataset:
         rows: The feature columns (double if numeric, array of doubles if a tensor, else string), the label (double
             for a regression, else string), `__quarantined` and `__set_aside` (the reason, or null), `__row` (a
             quarantined row as it came, in JSON), `__key` (see `identity`), and what the split goes by (see `placing`).
+            Of a sequence, the label is the feature.
         read: Has the number of `rows` read and their `newest` date, once something was computed from `rows`.
         columns: Kind of each feature.
         label: Name of the label column.
@@ -171,7 +172,7 @@ def kinds(
             left to learn from.
 
     """
-    names = [name for name in there if name != data.label]
+    names = [name for name in there if name != data.label or data.task == "sequence"]
     for key, said in (("data.columns", data.columns), ("data.ignore", data.ignore)):
         for name in said:
             require(name, names, key)

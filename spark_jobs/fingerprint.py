@@ -11,7 +11,7 @@ from conf.data import Data
 from conf.manifest import InputFile
 from conf.places import Place
 from spark_jobs.sources.days import chosen
-from spark_jobs.sources.locate import digits_file, flights_files, said, table_files
+from spark_jobs.sources.locate import digits_file, flights_files, said, table_files, topics_file
 from spark_jobs.sources.storage import PythonStorage, listed, reachable
 
 # Libraries that have a say in the rows: Spark computes them, pandas carries some, Petastorm describes tensors.
@@ -83,5 +83,7 @@ def _files(place: Place, data: Data, storage: PythonStorage) -> list[str]:
         return list(flights_files(place.path).values())
     if data.source == "digits":
         return storage.find(digits_file(place.path))
+    if data.source == "text":
+        return storage.find(place.path or topics_file())
     files, _ = table_files(said(place), place.format, storage.find(said(place)))
     return chosen(files, data) if place is data else files

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.columns import Column, TensorColumn
+from conf.data import Task
 from conf.errors import FranklinError
 from conf.exchange import PrepareRequest, PrepareResult, clean_up_on_sigterm, serve
 from conf.manifest import SPLITS, InputFile, Label, Manifest, Split
@@ -24,11 +25,12 @@ from spark_jobs.sources.digits import digits
 from spark_jobs.sources.faults import naming_damage
 from spark_jobs.sources.flights import flights
 from spark_jobs.sources.table import table
+from spark_jobs.sources.text import text
 from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign
 from spark_jobs.tally import Tally, count, fit_label
 from spark_jobs.writing import SMALL, Draft, data_files, drafting, write_split
 
-SOURCES = {"flights": flights, "digits": digits, "table": table}
+SOURCES = {"flights": flights, "digits": digits, "text": text, "table": table}
 EXAMPLES = 5
 WORD_BYTES = 4
 
@@ -81,10 +83,12 @@ def describe(
     tally = count(rows, dataset.label, dataset.task)
     judge(data.checks, dataset, tally, draft, data.name)
     train = rows.where(column(FATE) == "train")
-    label = fit_label(train, tally, dataset.label, dataset.task)
-    looks = look(in_splits(rows, label), dataset.columns, data, label, tally)
+    label = fit_label(train, tally, dataset.label, dataset.task, data.rare_below)
+    looks = look(in_splits(rows, label, dataset.task), dataset.columns, data, label, tally)
     encoding = fit(train, dataset.columns, data, label, profile=looks.profile, words=looks.words)
-    write(rows, tally, encoding, draft)
+    write(in_splits(rows, label, dataset.task), tally, encoding, draft)
+    if tally.quarantined:
+        write_quarantine(rows, draft)
     holdout = data_files(draft, "holdout")
     splits = {split: Split(files=data_files(draft, split)) for split in SPLITS}
     if any(isinstance(each, TensorColumn) and each.codec == "ndarray" for each in encoding.columns):
@@ -112,27 +116,30 @@ def describe(
     return manifest
 
 
-def in_splits(rows: DataFrame, label: Label) -> DataFrame:
+def in_splits(rows: DataFrame, label: Label, task: Task) -> DataFrame:
     """Return the rows of the three splits, without those of a class that train lacks."""
-    known = column(label.name).isin(label.classes) if label.classes else column(label.name).isNotNull()
+    classed = task in ("binary", "multiclass")
+    known = column(label.name).isin(label.classes) if classed else column(label.name).isNotNull()
     return rows.where(column(FATE).isin(*SPLITS) & known)
 
 
 def write(rows: DataFrame, tally: Tally, encoding: Encoding, draft: Draft) -> None:
-    """Write the splits encoded, the test rows raw once more, and the quarantined rows with their reasons."""
-    label = encoding.label
-    encoded = encode(in_splits(rows, label), encoding)
+    """Write the rows of the splits encoded, and those of test raw once more."""
+    encoded = encode(rows, encoding)
     names = [name for name in encoded.columns if name not in (FATE, KEY)]
     row_bytes = WORD_BYTES * sum(each.size for each in encoding.columns if isinstance(each, TensorColumn))
     for split in SPLITS:
         part = encoded.where(column(FATE) == split)
         write_split(part, names, tally.rows(split), f"{draft.url}/{split}", row_bytes=row_bytes)
-    raw = [*(each.name for each in encoding.columns), label.name]
-    test = in_splits(rows, label).where(column(FATE) == "test")
+    raw = [*dict.fromkeys([*(each.name for each in encoding.columns), encoding.label.name])]
+    test = rows.where(column(FATE) == "test")
     write_split(test, raw, tally.rows("test"), f"{draft.url}/holdout", row_bytes=row_bytes, codec=SMALL)
-    if tally.quarantined:
-        bad = rows.where(column(FATE) == QUARANTINE).select(column(REASON).alias("reason"), column(ROW).alias("row"))
-        bad.coalesce(1).write.parquet(f"{draft.url}/quarantine")
+
+
+def write_quarantine(rows: DataFrame, draft: Draft) -> None:
+    """Write the quarantined rows with their reasons."""
+    bad = rows.where(column(FATE) == QUARANTINE).select(column(REASON).alias("reason"), column(ROW).alias("row"))
+    bad.coalesce(1).write.parquet(f"{draft.url}/quarantine")
 
 
 def write_profile(profile: Profile, title: str, draft: Draft) -> None:

@@ -31,7 +31,7 @@ def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
         `__side`.
 
     """
-    names = [*dataset.columns, dataset.label]
+    names = dict.fromkeys([*dataset.columns, dataset.label])
     rows = dataset.rows
     if isinstance(split, StratifiedSplit):
         rows, where = _by_stratum(rows, split)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
+from conf.columns import OTHER
 from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import SPLITS, Label, SplitName
@@ -17,7 +18,7 @@ NEW_CLASS = "class is not in train"
 
 @dataclass(frozen=True)
 class Tally:
-    """Rows per split and class (one class, None, for a regression), and per reason for those in no split."""
+    """Rows per split and class (None alone for a regression or a sequence), and per reason for those in no split."""
 
     splits: dict[SplitName, dict[str | None, int]]
     quarantined: dict[str, int]
@@ -41,7 +42,7 @@ def count(rows: DataFrame, label: str, task: Task) -> Tally:
         FranklinError: There is no row, or a split is left without one.
 
     """
-    kind = F.lit(None).cast("string") if task == "regression" else column(label)
+    kind = F.lit(None).cast("string") if task in ("regression", "sequence") else column(label)
     splits: dict[SplitName, dict[str | None, int]] = {split: {} for split in SPLITS}
     others: dict[str, Counter[str]] = {QUARANTINE: Counter(), ASIDE: Counter()}
     for fate, reason, value, found in rows.groupBy(FATE, REASON, kind.alias("kind")).count().collect():
@@ -57,8 +58,8 @@ def count(rows: DataFrame, label: str, task: Task) -> Tally:
     return tally
 
 
-def fit_label(train: DataFrame, tally: Tally, name: str, task: Task) -> Label:
-    """Fit the label on train.
+def fit_label(train: DataFrame, tally: Tally, name: str, task: Task, rare_below: int) -> Label:
+    """Fit the label on train. Characters of a text that are there less than `rare_below` times are one class.
 
     Raises:
         FranklinError: It is constant there, or has more classes than the task allows.
@@ -71,6 +72,8 @@ def fit_label(train: DataFrame, tally: Tally, name: str, task: Task) -> Label:
         if low == high:
             raise FranklinError(constant)
         return Label(name=name, classes=[], prior=[], mean=float(f"{mean:.10g}"), scale=float(f"{scale:.10g}"))
+    if task == "sequence":
+        return _fit_characters(train, name, rare_below)
     counts = {str(value): rows for value, rows in tally.splits["train"].items()}
     if len(counts) == 1:
         raise FranklinError(constant)
@@ -79,6 +82,19 @@ def fit_label(train: DataFrame, tally: Tally, name: str, task: Task) -> Label:
     classes = in_order(counts)
     prior = [counts[each] / tally.rows("train") for each in classes]
     return Label(name=name, classes=classes, prior=prior, mean=0, scale=1)
+
+
+def _fit_characters(train: DataFrame, name: str, rare_below: int) -> Label:
+    """Fit the classes of each place: OTHER, then the characters, the most frequent first, ties by their number."""
+    characters = train.select(F.explode(F.split(column(name), "")).alias("character"))
+    counts: dict[str, int] = dict(characters.groupBy("character").count().collect())
+    known = sorted((each for each in counts if counts[each] >= rare_below), key=lambda each: (-counts[each], each))
+    if len(known) <= 1:
+        raise FranklinError(f"'{name}' has no two characters that train has {rare_below} times; lower data.rare_below")
+    rows = sum(counts.values())
+    shares = [counts[each] / rows for each in known]
+    prior = [sum(counts[each] for each in counts.keys() - {*known}) / rows, *shares]
+    return Label(name=name, classes=[OTHER, *known], prior=prior, mean=0, scale=1)
 
 
 def in_order(classes: dict[str, int]) -> list[str]:

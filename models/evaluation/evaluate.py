@@ -64,7 +64,7 @@ def _judged(
     """The metrics of the model with their intervals, and those of the trivial predictor."""
     rows, label = predictions.rows, predictions.label
     ours = judge(manifest.task, predictions.scores, label)
-    theirs = judge(manifest.task, trivial(manifest.task, manifest.label, rows), label)
+    theirs = judge(manifest.task, trivial(manifest.task, manifest.label, label), label)
     return estimates(ours, rows, request.bootstrap, request.seed), theirs(np.ones(rows))
 
 

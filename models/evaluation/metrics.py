@@ -38,6 +38,7 @@ MACRO_F1 = Metric("macro_f1", "macro F1", higher_is_better=True)
 RMSE = Metric("rmse", "RMSE", higher_is_better=False)
 MAE = Metric("mae", "MAE", higher_is_better=False)
 R2 = Metric("r2", "R²", higher_is_better=True)
+BITS = Metric("bits_per_token", "bits per token", higher_is_better=False)
 
 # The first one is the main one: it decides about promotion. AUC asks for order alone, so neither a threshold nor the
 # share of late flights in a month moves it. For several classes, log loss is proper and uses every probability, where
@@ -46,6 +47,7 @@ METRICS: Mapping[Task, tuple[Metric, ...]] = {
     "binary": (AUC, AVERAGE_PRECISION, LOG_LOSS, BRIER, ACCURACY),
     "multiclass": (LOG_LOSS, ACCURACY, MACRO_F1, AUC),
     "regression": (RMSE, MAE, R2),
+    "sequence": (LOG_LOSS, BITS, ACCURACY),
 }
 
 
@@ -70,20 +72,33 @@ def judge(task: Task, scores: Floats, label: Floats) -> Judge:
 
     Args:
         task: decides which metrics.
-        scores: `(rows,)` probability of class 1 (binary), `(rows, classes)` probabilities (multiclass), or `(rows,)`
-            values in the label's unit (regression).
-        label: `(rows,)` class codes, or values in the label's unit.
+        scores: `(rows,)` probability of class 1 (binary), `(rows, classes)` probabilities (multiclass), `(rows,)`
+            values in the label's unit (regression), or `(rows, 2)` log loss and accuracy of a row's tokens (sequence).
+        label: `(rows,)` class codes, or values in the label's unit. That of a sequence is in its scores already: all
+            probabilities, one for each class at each place, would be too many to keep.
 
     """
     if task == "binary":
         return _Binary(scores, label)
     if task == "multiclass":
         return _Multiclass(scores, label.astype(np.int64))
-    return _Regression(scores, label)
+    return _Sequence(scores) if task == "sequence" else _Regression(scores, label)
 
 
-def trivial(task: Task, label: Label, rows: int) -> Floats:
-    """Scores of the trivial predictor, which knows the train labels alone: their shares, or their mean."""
+def trivial(task: Task, label: Label, truth: Floats) -> Floats:
+    """Scores of the trivial predictor, which knows the train labels alone: their shares, or their mean.
+
+    Args:
+        task: decides what scores are.
+        label: the train labels.
+        truth: `(rows,)` labels; `(rows, places)` of a sequence.
+
+    """
+    rows = len(truth)
+    if task == "sequence":
+        tokens, prior = truth.astype(np.int64), np.asarray(label.prior)
+        losses, likeliest = -np.log(np.clip(prior, SMALLEST, 1)), prior.argmax()
+        return np.stack([losses[tokens].mean(axis=1), (tokens == likeliest).mean(axis=1)], axis=1)
     if task == "binary":
         return np.full(rows, label.prior[1])
     if task == "multiclass":
@@ -184,3 +199,14 @@ class _Regression:
         found = {RMSE.name: float(np.sqrt(squared)), MAE.name: float(absolute)}
         variance = spread - mean**2
         return found | {R2.name: float(1 - squared / variance)} if variance > 0 else found
+
+
+class _Sequence:
+    """Rows have as many places each, so a mean over rows is one over places; what is resampled is rows."""
+
+    def __init__(self, scores: Floats) -> None:
+        self._scores = scores
+
+    def __call__(self, weights: Floats) -> dict[str, float]:
+        log_loss, accuracy = weights @ self._scores / weights.sum()
+        return {LOG_LOSS.name: float(log_loss), BITS.name: float(log_loss / np.log(2)), ACCURACY.name: float(accuracy)}

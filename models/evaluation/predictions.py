@@ -13,8 +13,7 @@ from conf.manifest import Manifest, SplitName
 from models.evaluation.metrics import Floats
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
-from models.serving.predict import score_columns
-from models.serving.predict import scores as predict
+from models.serving.predict import at_once, judge_tokens, score_columns, scores
 
 LABEL = "label"
 BATCH_ROWS = 8192  # nothing is learned, so the batch of training does not matter
@@ -22,7 +21,7 @@ BATCH_ROWS = 8192  # nothing is learned, so the batch of training does not matte
 
 @dataclass(frozen=True)
 class Predictions:
-    """Scores as `models.serving.predict.scores` gives them, and `(rows,)` labels, in the order of the split's files."""
+    """Scores as `models.evaluation.metrics.judge` takes them, and `(rows, ...)` labels, in the order of the files."""
 
     scores: Floats
     label: Floats
@@ -33,10 +32,11 @@ class Predictions:
         return len(self.label)
 
     def write(self, folder: Path, split: SplitName, manifest: Manifest) -> None:
-        """Write `{split}.parquet`: the score columns and the label (class codes, or values in the label's unit)."""
+        """Write `{split}.parquet`: the score columns and the label (class codes, tokens, or the label's own unit)."""
         folder.mkdir(parents=True, exist_ok=True)
         columns = self.scores.reshape(self.rows, -1).T
-        table = pa.table([*columns, self.label], names=[*score_columns(manifest), LABEL])
+        label = pa.array(list(self.label)) if manifest.task == "sequence" else self.label
+        table = pa.table([*columns, label], names=[*score_columns(manifest), LABEL])
         pq.write_table(table, folder / f"{split}.parquet")
 
     @classmethod
@@ -44,8 +44,9 @@ class Predictions:
         """Read what `write` wrote."""
         table = pq.read_table(folder / f"{split}.parquet")
         columns = np.stack([table[name].to_numpy() for name in score_columns(manifest)], axis=1)
-        scores = columns if manifest.task == "multiclass" else columns[:, 0]
-        return cls(scores, table[LABEL].to_numpy())
+        scores = columns if columns.shape[1] > 1 else columns[:, 0]
+        label = table[LABEL].to_numpy()
+        return cls(scores, np.stack(label) if manifest.task == "sequence" else label)
 
 
 def predict_split(
@@ -58,10 +59,13 @@ def predict_split(
     told: Callable[[int], None],
 ) -> Predictions:
     """Predict a split in the order of its files; `told` hears the rows of each batch."""
-    feed = Feed(Stored(folder, manifest, split, memory_bytes), batch_size=BATCH_ROWS, shuffle=False)
-    scores, labels = [], []
+    sequence = manifest.task == "sequence"
+    rows = at_once(manifest.tensors[0].size) if sequence else BATCH_ROWS
+    feed = Feed(Stored(folder, manifest, split, memory_bytes), batch_size=rows, shuffle=False)
+    found, labels = [], []
     for batch in feed:
-        scores.append(predict(network, batch.inputs, manifest))
+        inputs = batch.inputs
+        found.append(judge_tokens(network, inputs, batch.label) if sequence else scores(network, inputs, manifest))
         labels.append(batch.label.double().numpy())
         told(len(batch.label))
-    return Predictions(np.concatenate(scores), np.concatenate(labels))
+    return Predictions(np.concatenate(found), np.concatenate(labels))

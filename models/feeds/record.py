@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conf.columns import TensorColumn
+from conf.data import Task
 from conf.manifest import Manifest
 from models.feeds.batch import Batch
 from models.feeds.packed import numbers, pack, rows_of_numbers, unpack, words_of
@@ -23,46 +24,58 @@ WORD_BYTES = 4
 class Record:
     """Float32 of the numeric columns, int32 codes of the categorical ones, the tensors, and the label.
 
-    The label is int32 if it is one of several classes, else float32. Words are kept as int32, whatever they mean.
-    `scalars` counts the columns of one word, without the label.
+    The label is int32 if it is one of several classes, else float32; that of a sequence is in its tokens, and has no
+    word. Words are kept as int32, whatever they mean. `scalars` counts the columns of one word, without the label.
     """
 
     names: tuple[str, ...]
     numeric: int
     scalars: int
     tensors: tuple[TensorColumn, ...]
-    label_is_class: bool
+    task: Task
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Record":
         """Make the record of a feature set's encoded columns."""
         scalars = (*manifest.numeric, *(column.name for column in manifest.categorical))
         tensors = tuple(manifest.tensors)
-        names = (*scalars, *(column.name for column in tensors), manifest.label.name)
-        return cls(names, len(manifest.numeric), len(scalars), tensors, manifest.task == "multiclass")
+        label = () if manifest.task == "sequence" else (manifest.label.name,)
+        names = (*scalars, *(column.name for column in tensors), *label)
+        return cls(names, len(manifest.numeric), len(scalars), tensors, manifest.task)
+
+    @property
+    def labels(self) -> int:
+        """Words of a row's label."""
+        return 0 if self.task == "sequence" else 1
 
     @property
     def width(self) -> int:
         """Words of a row."""
-        return self.scalars + sum(map(words_of, self.tensors)) + 1
+        return self.scalars + sum(map(words_of, self.tensors)) + self.labels
 
     def fill(self, columns: Sequence[NDArray[Any]], out: Tensor) -> None:
         """Copy columns, in the order of `names`, to the words of `out`, `(rows, width)`, column by column in memory.
 
         Those of tensors are `(rows, size)`.
         """
-        scalars = *out.t().numpy()[: self.scalars], out.t().numpy()[-1]
-        for number, (words, values) in enumerate(zip(scalars, [*columns[: self.scalars], columns[-1]], strict=True)):
-            is_float = number < self.numeric or (number == self.scalars and not self.label_is_class)
-            words[:] = values.astype(np.float32 if is_float else np.int32, copy=False).view(np.int32)
-        for (tensor, place), values in zip(self._tensors(out), columns[self.scalars : -1], strict=True):
-            place[:] = pack(values, tensor)
+        places = [*range(self.scalars), *range(self.width - self.labels, self.width)]
+        others = self.scalars + len(self.tensors)
+        for place, values in zip(places, [*columns[: self.scalars], *columns[others:]], strict=True):
+            is_float = place < self.numeric or (place >= self.scalars and self.task != "multiclass")
+            words = values.astype(np.float32 if is_float else np.int32, copy=False).view(np.int32)
+            out.t().numpy()[place] = words
+        for (tensor, part), values in zip(self._tensors(out), columns[self.scalars : others], strict=True):
+            part[:] = pack(values, tensor)
 
     def batch(self, words: Tensor, weight: float = 1.0) -> Batch:
         """Make a batch of `(rows, width)` words; its numbers are a view of them."""
         floats = words.view(torch.float32)
-        label = words[:, -1].long() if self.label_is_class else floats[:, -1]
         tensors = tuple(for_network(unpack(part, tensor), tensor) for tensor, part in self._tensors(words))
+        if self.task == "sequence":
+            (tokens,) = tensors
+            tensors, label = (tokens[:, :-1],), tokens[:, 1:]
+        else:
+            label = words[:, -1].long() if self.task == "multiclass" else floats[:, -1]
         return Batch(floats[:, : self.numeric], words[:, self.numeric : self.scalars].long(), tensors, label, weight)
 
     def example(self, rows: int) -> Batch:

@@ -4,8 +4,9 @@ What they take and give, and what they tell of themselves, is said by `models.ne
 """
 
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork, Cnn, FtTransformer, Mlp, Resnet
+from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Resnet
 from models.networks.cnn import cnn
+from models.networks.decoder import decoder
 from models.networks.ft_transformer import ft_transformer
 from models.networks.mlp import mlp
 from models.networks.network import Network
@@ -26,3 +27,5 @@ def build(model: AnyNetwork, manifest: Manifest) -> Network:
             return resnet(model, manifest)
         case FtTransformer():
             return ft_transformer(model, manifest)
+        case Decoder():
+            return decoder(model, manifest)

@@ -18,7 +18,7 @@ class Network(nn.Module):
 
     Its forward takes `(numeric (batch, n), categorical (batch, m), *tensors)`, as `models.feeds.batch.Batch.inputs`
     has them, and gives `(batch, outputs)`: one logit (binary), one standardised value (regression) or a logit per
-    class (multiclass).
+    class (multiclass); of a sequence, `(batch, places, classes)` logits.
 
     Between stem, blocks and head goes a state, one tensor or several, whose first dimension is the batch.
 
@@ -40,7 +40,7 @@ class Network(nn.Module):
         self.run: Run = through
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Map a batch to `(batch, outputs)`."""
+        """Map a batch to its outputs."""
         return cast("Tensor", apply(self.head, self.run(self.blocks, self.stem(*inputs))))
 
     def multiplications(self) -> int:
@@ -100,7 +100,7 @@ class Flat(nn.Module):
 
 def head(width: int, manifest: Manifest) -> nn.Linear:
     """Make the last layer, `(batch, width)` to `(batch, outputs)`, which begins by saying the prior."""
-    layer = nn.Linear(width, len(manifest.label.classes) if manifest.task == "multiclass" else 1)
+    layer = nn.Linear(width, len(manifest.label.classes) if manifest.task in ("multiclass", "sequence") else 1)
     with torch.no_grad():
         layer.bias.copy_(prior_logits(manifest))
     return layer

@@ -96,4 +96,4 @@ def prior_logits(manifest: Manifest) -> Tensor:
     if manifest.task == "regression":
         return torch.zeros(1)
     prior = torch.tensor(manifest.label.prior).clamp(min=1e-6)
-    return prior.log() if manifest.task == "multiclass" else (prior[1] / prior[0]).log().reshape(1)
+    return (prior[1] / prior[0]).log().reshape(1) if manifest.task == "binary" else prior.log()

@@ -20,6 +20,7 @@ from conf.errors import FranklinError
 from conf.manifest import Manifest
 from models.evaluation.metrics import Floats
 from models.serving.predict import score_columns
+from models.serving.tensors import encode_tensor
 
 PART_ROWS = 65_536  # that are in memory at a time
 
@@ -32,7 +33,7 @@ class ScoringError(Exception):
 class Holdout:
     """Raw rows without their labels, read part by part however many there are, and `(rows,)` labels (codes or values).
 
-    The order is that of the files.
+    The label of a sequence is in its row: `(rows, places)` tokens. The order is that of the files.
     """
 
     manifest: Manifest
@@ -48,7 +49,7 @@ class Holdout:
     def rows(self) -> Iterator[pa.RecordBatch]:
         """Read the rows, some at a time."""
         for part in _parts(self.feature_set, self.manifest):
-            yield part.drop_columns([self.manifest.label.name])
+            yield part if self.manifest.task == "sequence" else part.drop_columns([self.manifest.label.name])
 
     def scores(self, uri: str) -> Floats:
         """Score the rows with a model that was logged by this very code."""
@@ -85,7 +86,7 @@ class Holdout:
 
 
 def scores_of(answer: pd.DataFrame, manifest: Manifest) -> Floats:
-    """Take `(rows,)` or `(rows, classes)` scores from what the logged model returned.
+    """Take `(rows,)` or `(rows, columns)` scores from what the logged model returned.
 
     Raises:
         ScoringError: it returned other columns, or classes where a number is expected.
@@ -97,7 +98,7 @@ def scores_of(answer: pd.DataFrame, manifest: Manifest) -> Floats:
     if not all(pd.api.types.is_float_dtype(answer[name]) for name in columns):
         raise ScoringError(f"its {', '.join(columns)} is no number")
     scores: Floats = answer[columns].to_numpy(np.float64)
-    return scores if manifest.task == "multiclass" else scores[:, 0]
+    return scores if len(columns) > 1 else scores[:, 0]
 
 
 def _parts(feature_set: str, manifest: Manifest) -> Iterator[pa.RecordBatch]:
@@ -110,6 +111,9 @@ def _parts(feature_set: str, manifest: Manifest) -> Iterator[pa.RecordBatch]:
 def _label(values: pa.Array, manifest: Manifest) -> Floats:
     if manifest.task == "regression":
         return np.asarray(pc.cast(values, pa.float64()))
+    if manifest.task == "sequence":
+        (column,) = manifest.tensors
+        return encode_tensor(values.to_pandas(), column)[:, 1:].double().numpy()
     codes = pc.index_in(pc.cast(values, pa.string()), value_set=pa.array(manifest.label.classes))
     if codes.null_count:
         raise FranklinError(

@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 
 from conf.manifest import Manifest
 from conf.networks import AnyNetwork
+from models.networks.network import Network
 from models.serving.encode import encode
-from models.serving.predict import load_network, score_columns, scores
+from models.serving.predict import PREDICTION, load_network, score_columns, scores
+from models.serving.sequences import PROBABILITIES, answer_texts
 
-PREDICTION = "prediction"
 EVEN = 0.5  # above it, class 1 is predicted
 BATCH_ROWS = 8192
 NETWORK: TypeAdapter[AnyNetwork] = TypeAdapter(AnyNetwork)
@@ -26,14 +27,22 @@ class TableModel(PythonModel):
     """A network with the encoding that it was trained on.
 
     Its artifacts are `manifest`, `model` (the network's configuration) and `weights`.
+
+    Attributes:
+        manifest: of the feature set.
+        network: with its weights.
+
     """
+
+    manifest: Manifest
+    network: Network
 
     def load_context(self, context: PythonModelContext) -> None:
         """Build the network once, when the model is loaded."""
         artifacts = {name: Path(path) for name, path in context.artifacts.items()}
-        self._manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
+        self.manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
         model = NETWORK.validate_json(artifacts["model"].read_text(encoding="utf-8"))
-        self._network = load_network(model, self._manifest, artifacts["weights"])
+        self.network = load_network(model, self.manifest, artifacts["weights"])
 
     def predict(
         self,
@@ -45,16 +54,19 @@ class TableModel(PythonModel):
 
         Returns:
             `probability` of class 1 and `prediction`, a class (binary); `probability_CLASS` for each class and
-            `prediction` (multiclass); or `prediction` in the label's unit (regression).
+            `prediction` (multiclass); `prediction` in the label's unit (regression); or what
+            `models.serving.sequences.answer` says of texts.
 
         Raises:
             FranklinError: a column is missing, or has values that it cannot take.
 
         """
-        manifest = self._manifest
+        manifest = self.manifest
+        if manifest.task == "sequence":
+            return answer_texts(self.network, model_input, manifest)
         inputs = encode(model_input, manifest)
         parts = [
-            scores(self._network, [each[first : first + BATCH_ROWS] for each in inputs], manifest)
+            scores(self.network, [each[first : first + BATCH_ROWS] for each in inputs], manifest)
             for first in range(0, max(1, len(model_input)), BATCH_ROWS)
         ]
         found = np.concatenate(parts)
@@ -78,6 +90,8 @@ def signature(manifest: Manifest) -> ModelSignature:
     gives: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in score_columns(manifest)]
     if manifest.task != "regression":
         gives.append(ColSpec(DataType.string, PREDICTION))
+    if manifest.task == "sequence":
+        gives.append(ColSpec(Array(DataType.double), PROBABILITIES))
     return ModelSignature(inputs=Schema(takes), outputs=Schema(gives))
 
 

@@ -38,6 +38,7 @@ CODE = {
         "serving/encode.py",
         "serving/model.py",
         "serving/predict.py",
+        "serving/sequences.py",
         "serving/tensors.py",
     ),
 }

@@ -1,5 +1,6 @@
 """Raw arrays to the tensors that a network takes, as Spark and a feed make them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +24,15 @@ SEQUENCES = (list, tuple, np.ndarray)
 
 
 def encode_tensor(raw: "pd.Series[Any]", column: TensorColumn) -> Tensor:
-    """Encode arrays, nested or flat, as `(batch, *shape)`; see `models.tensors.for_network`.
+    """Encode arrays, nested or flat, or texts as `(batch, *shape)`; see `models.tensors.for_network`.
 
     Raises:
-        FranklinError: a row has no array, too many or too few numbers, or numbers that the dtype has no place for.
+        FranklinError: a row has no array, too many or too few numbers, or numbers that the dtype has no place for; or
+            it has no text, or a longer or shorter one.
 
     """
+    if column.vocabulary:
+        return _whole(encode_text(raw, column), column)
     values = np.zeros((len(raw), column.size))
     for row, array in enumerate(raw):
         try:
@@ -48,6 +52,31 @@ def encode_tensor(raw: "pd.Series[Any]", column: TensorColumn) -> Tensor:
         row, place = np.argwhere(~within)[0]
         raise FranklinError(f"column {column.name} takes {column.dtype}: row {row} has {values[row, place]:g}")
     return for_network(torch.from_numpy(values.astype(column.dtype)), column)
+
+
+def encode_text(raw: Iterable[Any], column: TensorColumn) -> list[Tensor]:
+    """Encode texts of any length as int64 tokens, `(characters,)` each.
+
+    Raises:
+        FranklinError: a row has no text, or an empty one.
+
+    """
+    places = {character: place for place, character in enumerate(column.vocabulary, 1)}
+    found = []
+    for row, text in enumerate(raw):
+        if not isinstance(text, str) or not text:
+            raise FranklinError(f"column {column.name} takes texts: row {row} has none")
+        found.append(torch.tensor([places.get(character, 0) for character in text]))
+    return found
+
+
+def _whole(texts: list[Tensor], column: TensorColumn) -> Tensor:
+    for row, tokens in enumerate(texts):
+        if len(tokens) != column.size:
+            raise FranklinError(
+                f"column {column.name} takes texts of {column.size} characters: row {row} has {len(tokens)}"
+            )
+    return torch.stack(texts) if texts else torch.empty((0, column.size), dtype=torch.int64)
 
 
 def _flat(array: Any) -> NDArray[np.float64]:

@@ -7,14 +7,14 @@ from pyspark.sql import DataFrame
 from conf.columns import Categorical, Column, Cyclic, Hashed, Numeric, Quantile, Target, TensorColumn
 from conf.data import Data
 from conf.errors import FranklinError
-from conf.kinds import CategoricalKind, CyclicKind, Kind, NumericKind, TensorKind, TimeKind
+from conf.kinds import CategoricalKind, CyclicKind, Kind, NumericKind, TensorKind, TextKind, TimeKind
 from conf.manifest import Label
 from conf.profile import Profile
 from spark_jobs.dataset import KEY, column
 from spark_jobs.encoding.categories import Words, code, encode_categories, fit_categories, listed, with_codes
 from spark_jobs.encoding.numbers import encode_numbers, fit_numbers, with_places
 from spark_jobs.encoding.targets import Means, encode_targets, fit_targets, with_means
-from spark_jobs.encoding.tensors import encode_tensor, fit_tensor
+from spark_jobs.encoding.tensors import encode_tensor, fit_tensor, fit_text
 from spark_jobs.splitting import FATE
 
 
@@ -54,6 +54,7 @@ def fit(
         **{n: Hashed(name=n, buckets=kind.buckets) for n, kind in named.items() if kind.encoding == "hash"},
         **{name: one.column for name, one in means.items()},
         **{name: fit_tensor(train, name, kind) for name, kind in kinds.items() if isinstance(kind, TensorKind)},
+        **{n: fit_text(n, kind, label.classes[1:]) for n, kind in kinds.items() if isinstance(kind, TextKind)},
     }
     columns = [fitted[name] for name in kinds]
     _check_names(columns, label)
@@ -63,15 +64,16 @@ def fit(
 def encode(rows: DataFrame, encoding: Encoding) -> DataFrame:
     """Return the encoded columns in the manifest's order, the label, and franklin's own columns.
 
-    A label must be of a known class.
+    A label must be of a known class. That of a sequence is one of the columns.
     """
     label = encoding.label
     lists = {c.name: listed(c) for c in encoding.columns if isinstance(c, Categorical) and listed(c)}
-    if label.classes:
+    apart = label.name not in [each.name for each in encoding.columns]
+    if label.classes and apart:
         lists[label.name] = label.classes
     placed = with_places(rows, [each for each in encoding.columns if isinstance(each, Quantile)])
     coded = with_means(rows.sparkSession, with_codes(placed, lists), encoding.means)
-    target = code(label.name) if label.classes else column(label.name).cast("float")
+    target = code(label.name) if label.classes else column(label.name).cast("float")  # that of a text is not taken
     encoded = []
     for each in encoding.columns:
         if isinstance(each, Numeric | Quantile | Cyclic):
@@ -82,10 +84,11 @@ def encode(rows: DataFrame, encoding: Encoding) -> DataFrame:
             encoded.append(encode_categories(each))
         elif isinstance(each, TensorColumn):
             encoded.append(encode_tensor(each))
-    return coded.select(*encoded, target.alias(label.name), FATE, KEY)
+    return coded.select(*encoded, *([target.alias(label.name)] if apart else []), FATE, KEY)
 
 
 def _check_names(columns: list[Column], label: Label) -> None:
-    names = [label.name, *(name for each in columns for name in each.encoded)]
+    apart = [] if label.name in [each.name for each in columns] else [label.name]
+    names = [*apart, *(name for each in columns for name in each.encoded)]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FranklinError(f"two columns would be called '{repeated[0]}' when encoded; rename one of them")

@@ -1,11 +1,11 @@
-"""Arrays to tensors: filled up, of the dtype, as a list of numbers or as NumPy writes them."""
+"""Arrays and texts to tensors: filled up, of the dtype, as a list of numbers or as NumPy writes them."""
 
 from pyspark.sql import Column as Values
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from conf.columns import TensorColumn
-from conf.kinds import TensorKind
+from conf.kinds import TensorKind, TextKind
 from spark_jobs.dataset import column
 from spark_jobs.encoding.numbers import rounded
 from spark_jobs.encoding.unischema import saved
@@ -27,9 +27,28 @@ def fit_tensor(train: DataFrame, name: str, kind: TensorKind) -> TensorColumn:
     return TensorColumn(**fields, mean=rounded(mean), scale=rounded(scale) or 1.0, tokens=0)
 
 
+def fit_text(name: str, kind: TextKind, characters: list[str]) -> TensorColumn:
+    """Make tokens of `characters`, as the label was fitted on them."""
+    return TensorColumn(
+        name=name,
+        shape=[kind.length + 1],
+        dtype="int32",
+        codec="list",
+        pad=False,
+        mean=0,
+        scale=1,
+        tokens=len(characters) + 1,
+        vocabulary=characters,
+    )
+
+
 def encode_tensor(fitted: TensorColumn) -> Values:
     """Return the encoded column."""
     raw = column(fitted.name)
+    if fitted.vocabulary:
+        known = F.lit("".join(fitted.vocabulary))
+        # Places count from 1 on, and what is not there has 0.
+        return F.transform(F.split(raw, ""), lambda each: F.position(each, known)).alias(fitted.name)
     numbers = (_filled(raw, fitted.size) if fitted.pad else raw).cast(f"array<{STORED[fitted.dtype]}>")
     return (saved(numbers, fitted) if fitted.codec == "ndarray" else numbers).alias(fitted.name)
 

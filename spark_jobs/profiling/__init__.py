@@ -7,7 +7,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from conf.data import Data
-from conf.kinds import CategoricalKind, Kind, NumericKind, TensorKind, TimeKind
+from conf.kinds import CategoricalKind, Kind, NumericKind, TensorKind, TextKind, TimeKind
 from conf.manifest import SPLITS, Label, SplitName
 from conf.profile import (
     QUANTILES,
@@ -50,11 +50,12 @@ def look(rows: DataFrame, features: dict[str, Kind], data: Data, label: Label, t
     by_vocabulary = [name for name, kind in words.items() if kind.encoding == "vocabulary"]
     most = data.vocabulary_most + RARE_KEPT + 1
     of_words = count_words(rows, {name: most if name in by_vocabulary else TOP for name in words})
-    if label.classes:
-        of_words[label.name] = _classes(label, tally)
     stacked: dict[str, Kind] = {name: kind for name, kind in features.items() if name not in words}
-    if not label.classes:
-        stacked[label.name] = NumericKind()
+    if label.name not in features:
+        if label.classes:
+            of_words[label.name] = _classes(label, tally)
+        else:
+            stacked[label.name] = NumericKind()
     of_numbers = count_numbers(rows, stacked, tally)
     counts = {split: tally.rows(split) for split in SPLITS}
     columns: dict[str, ColumnProfile] = {}
@@ -98,7 +99,7 @@ def _word_profile(found: Counted, rows: dict[SplitName, int]) -> WordProfile:
 
 def _number_profile(found: dict[SplitName, Found], kind: Kind, rows: dict[SplitName, int]) -> ColumnProfile:
     missing = {split: rows[split] - one.moments.there for split, one in found.items()}
-    if isinstance(kind, TensorKind):
+    if isinstance(kind, TensorKind | TextKind):
         return TensorProfile(splits={split: Tensors(missing=missing[split]) for split in SPLITS})
     between, each = edges(found["train"].sample)
     splits = {split: _numbers(one, rows[split], between) for split, one in found.items()}

