@@ -172,6 +172,11 @@ def test_settings_of_spark_are_text_whatever_yaml_makes_of_them() -> None:
     }
 
 
+def test_a_fraction_that_is_written_as_a_whole_number_is_one() -> None:
+    settings = compose("flights_delay", ["model.dropout=0", "optimizer.weight_decay=0"])
+    assert settings.tuner.space.keys() >= {"model.dropout"}
+
+
 def test_replace_validates() -> None:
     settings = compose("flights_delay")
     assert replace(settings, {"optimizer.learning_rate": 0.5}).optimizer.learning_rate == 0.5
