@@ -194,4 +194,5 @@ if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     for case in sys.argv[1:]:
         globals()[case]()
+    torch.distributed.barrier()  # part in good order
     torch.distributed.destroy_process_group()
