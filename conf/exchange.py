@@ -19,7 +19,8 @@ from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
-from conf.schema import Checkpointing, Feed, Model, Optimizer, Trainer
+from conf.networks import AnyNetwork
+from conf.schema import Checkpointing, Feed, Optimizer, Trainer
 from conf.spark import AnySpark
 from conf.splits import AnySplit
 from conf.strategies import AnyStrategy
@@ -101,7 +102,7 @@ class PlanRequest(Request):
     """Say what each of some strategies will cost."""
 
     feature_set: str
-    model: Model
+    model: AnyNetwork
     trainer: Trainer
     checkpointing: Checkpointing
     batch_size: int
@@ -123,7 +124,7 @@ class TrainRequest(Request):
     run_folder: Path
     seed: int
     feed: Feed
-    model: Model
+    model: AnyNetwork
     optimizer: Optimizer
     trainer: Trainer
     strategy: AnyStrategy
@@ -151,7 +152,7 @@ class EvaluateRequest(Request):
 
     feature_set: str
     weights: Path
-    model: Model
+    model: AnyNetwork
     feed: Feed
     seed: int
     bootstrap: int
@@ -179,7 +180,7 @@ class RegisterRequest(Request):
 
     feature_set: str
     weights: Path
-    model: Model
+    model: AnyNetwork
     name: str
     split: AnySplit
     promotion: Literal["enabled", "dry_run", "disabled"]

@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from conf.data import Data
-from conf.kinds import TensorKind
+from conf.networks import AnyNetwork, check_columns
 from conf.spark import AnySpark
 from conf.strategies import AnyStrategy
 from conf.strict import Name, Positive, Share, Strict
 
-IMAGE = 3  # dimensions: channels, height, width
 Checkpointing = Literal["none", "sqrt", "every", "selective"]
 TunerName = Literal["none", "grid", "random", "tpe"]
 
@@ -36,28 +35,6 @@ class Feed(Strict):
     def memory_bytes(self) -> int:
         """`memory` in bytes."""
         return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
-
-
-class Mlp(Strict):
-    """Embeddings for categories, then fully connected blocks; tensors are laid flat beside the other numbers."""
-
-    name: Literal["mlp"]
-    hidden: list[Positive] = Field(min_length=1, description="width of each block")
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    embedding_max: Positive = Field(description="widest embedding of one categorical column")
-
-
-class Cnn(Strict):
-    """Convolutional blocks for one image; other columns join after them, before the fully connected blocks."""
-
-    name: Literal["cnn"]
-    channels: list[Positive] = Field(min_length=1, description="of each convolutional block, which halves the image")
-    hidden: list[Positive] = Field(description="width of each fully connected block")
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    embedding_max: Positive = Field(description="widest embedding of one categorical column")
-
-
-Model = Annotated[Mlp | Cnn, Field(discriminator="name")]
 
 
 class Optimizer(Strict):
@@ -140,7 +117,7 @@ class Settings(Strict):
     data: Data
     spark: AnySpark
     feed: Feed
-    model: Model
+    model: AnyNetwork
     optimizer: Optimizer
     trainer: Trainer
     strategy: AnyStrategy
@@ -155,20 +132,5 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _network_suits_the_data(self) -> "Settings":
-        data, columns = self.data, self.data.columns.items()
-        shapes = {
-            name: kind.shape for name, kind in columns if isinstance(kind, TensorKind) and name not in data.ignore
-        }
-        for name in shapes:
-            if getattr(data.columns[name], "dtype", None) == "int32":
-                raise ValueError(
-                    f"model={self.model.name} takes no tokens, and {name} of {data.name} is int32; "
-                    f"say dtype: float32 if these are amounts, or data.ignore=[{name}]"
-                )
-        if isinstance(self.model, Cnn) and [len(shape) for shape in shapes.values()] != [IMAGE]:
-            there = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
-            raise ValueError(
-                f"model=cnn takes one tensor column [channels, height, width], and {data.name} has {there}; "
-                "say model=mlp, or name an image in data.columns"
-            )
+        check_columns(self.model, self.data)
         return self

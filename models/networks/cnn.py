@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from conf.manifest import Manifest
-from conf.schema import Cnn
+from conf.networks import Cnn
 from models.networks.network import Network, Scalars, head
 from models.networks.parts import dense
 

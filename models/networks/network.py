@@ -45,11 +45,14 @@ class Network(nn.Module):
 
     def multiplications(self) -> int:
         """Count the multiplications of a forward pass of one row: a parameter's, as often as it is used."""
-        return sum(
-            parameter.numel() * getattr(module, "places", 1)
-            for module in self.modules()
-            for parameter in module.parameters(recurse=False)
-        )
+        return _multiplications(self, 1)
+
+
+def _multiplications(module: nn.Module, places: int) -> int:
+    """Those of a module that is used at so many places, unless it says itself at how many."""
+    places = getattr(module, "places", places)
+    own = places * sum(parameter.numel() for parameter in module.parameters(recurse=False))
+    return own + sum(_multiplications(child, places) for child in module.children())
 
 
 def apply(module: nn.Module, state: State) -> State:
@@ -80,9 +83,29 @@ class Scalars(nn.Module):
         return numeric if self.embeddings is None else torch.cat((numeric, self.embeddings(categorical)), dim=1)
 
 
+class Flat(nn.Module):
+    """Numbers, embedded codes and the numbers of tensors, laid side by side."""
+
+    def __init__(self, manifest: Manifest, widest: int) -> None:
+        """Make the embeddings, at most so wide."""
+        super().__init__()
+        self.scalars = Scalars(manifest, widest)
+        self.out_features = self.scalars.out_features + sum(column.size for column in manifest.tensors)
+
+    def forward(self, numeric: Tensor, categorical: Tensor, *tensors: Tensor) -> Tensor:
+        """Map inputs to `(batch, out_features)`."""
+        row: Tensor = self.scalars(numeric, categorical)
+        return torch.cat((row, *(tensor.flatten(1) for tensor in tensors)), dim=1) if tensors else row
+
+
 def head(width: int, manifest: Manifest) -> nn.Linear:
     """Make the last layer, `(batch, width)` to `(batch, outputs)`, which begins by saying the prior."""
     layer = nn.Linear(width, len(manifest.label.classes) if manifest.task == "multiclass" else 1)
     with torch.no_grad():
         layer.bias.copy_(prior_logits(manifest))
     return layer
+
+
+def normalised_head(width: int, manifest: Manifest) -> nn.Sequential:
+    """Make a head that begins with normalisation and ReLU, for blocks that add to a state."""
+    return nn.Sequential(nn.LayerNorm(width), nn.ReLU(), head(width, manifest))

@@ -18,15 +18,35 @@ def embedding_width(cardinality: int, widest: int) -> int:
     return max(1, min(widest, round(1.6 * math.pow(cardinality, 0.56))))
 
 
-class Embeddings(nn.Module):
-    """One embedding per categorical column, side by side: `(batch, m)` codes to `(batch, sum of widths)` float32.
+class Codes(nn.Embedding):
+    """A vector for each value of each categorical column: `(batch, m)` codes to `(batch, m, width)`.
 
     All columns share one table, read in one gather, which is faster than a module per column. A column's values
-    start at `offsets`; of each row of the table, a column keeps as many numbers as its own width. What train never had
-    (UNKNOWN) is 0, the middle of where the others start, and stays there.
+    start at `offsets`. What train never had (UNKNOWN) is 0, the middle of where the others start, and stays there.
     """
 
     offsets: Tensor
+
+    def __init__(self, cardinalities: list[int], width: int, *, std: float) -> None:
+        """Make the table for columns of these cardinalities (at least one), its numbers so far spread."""
+        super().__init__(sum(cardinalities), width)
+        starts = [sum(cardinalities[:column]) for column in range(len(cardinalities))]
+        nn.init.normal_(self.weight, std=std)
+        with torch.no_grad():
+            self.weight[[start + UNKNOWN for start in starts]] = 0
+        self.register_buffer("offsets", torch.tensor(starts), persistent=False)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Look up `(batch, m)` int64 codes."""
+        return super().forward(codes + self.offsets)
+
+
+class Embeddings(nn.Module):
+    """One embedding per categorical column, side by side: `(batch, m)` codes to `(batch, sum of widths)` float32.
+
+    Of each row of the table that they share, a column keeps as many numbers as its own width.
+    """
+
     kept: Tensor
 
     def __init__(self, cardinalities: list[int], widest: int) -> None:
@@ -34,21 +54,24 @@ class Embeddings(nn.Module):
         super().__init__()
         widths = [embedding_width(cardinality, widest) for cardinality in cardinalities]
         width = max(widths)
-        self.columns = len(widths)
         self.out_features = sum(widths)
-        self.table = nn.Embedding(sum(cardinalities), width)
-        nn.init.normal_(self.table.weight, std=0.1)
-        starts = [sum(cardinalities[:column]) for column in range(self.columns)]
-        with torch.no_grad():
-            self.table.weight[[start + UNKNOWN for start in starts]] = 0
-        kept = [column * width + i for column in range(self.columns) for i in range(widths[column])]
-        self.register_buffer("offsets", torch.tensor(starts), persistent=False)
+        self.table = Codes(cardinalities, width, std=0.1)
+        kept = [column * width + i for column in range(len(widths)) for i in range(widths[column])]
         self.register_buffer("kept", torch.tensor(kept), persistent=False)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Look up `(batch, m)` int64 codes."""
-        wide: Tensor = self.table(codes + self.offsets).flatten(1)
+        wide: Tensor = self.table(codes).flatten(1)
         return wide if wide.shape[1] == self.out_features else wide.index_select(1, self.kept)
+
+
+class Grouped(nn.Linear):
+    """A linear layer whose outputs come in groups of equal size, which stay together when ranks split it by columns."""
+
+    def __init__(self, width_in: int, groups: int, size: int, noun: str, *, bias: bool = True) -> None:
+        """Make one with so many groups of that size, which people call `noun`."""
+        super().__init__(width_in, groups * size, bias=bias)
+        self.groups, self.noun = groups, noun
 
 
 class Block(nn.Sequential):

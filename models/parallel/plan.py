@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from conf.exchange import Plan
 from conf.manifest import Manifest
-from conf.schema import Checkpointing, Model, Trainer
+from conf.networks import AnyNetwork
+from conf.schema import Checkpointing, Trainer
 from models import networks
 from models.criterion import Criterion
 from models.feeds.batch import Batch
@@ -44,7 +45,7 @@ class Sketch:
     """
 
     def __init__(
-        self, model: Model, manifest: Manifest, trainer: Trainer, checkpointing: Checkpointing, batch_size: int
+        self, model: AnyNetwork, manifest: Manifest, trainer: Trainer, checkpointing: Checkpointing, batch_size: int
     ) -> None:
         """Sketch the training of a network on a feature set."""
         self.rows = min(batch_size, manifest.splits["train"].rows)

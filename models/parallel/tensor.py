@@ -22,7 +22,7 @@ from conf.exchange import Plan
 from conf.strategies import Tensor
 from models.feeds.batch import Batch
 from models.networks.network import Network
-from models.networks.parts import Split
+from models.networks.parts import Grouped, Split
 from models.parallel.apart import draw_apart
 from models.parallel.clipping import clip
 from models.parallel.narrow import Narrow, narrow, splits
@@ -72,6 +72,11 @@ class Strategy(Sharding[Tensor]):
             raise FranklinError(f"network {name} has no block that can be split; choose strategy=fsdp or ddp")
         for layer, how in found:
             width = layer.in_features if how == "rows" else layer.out_features
+            if isinstance(layer, Grouped) and layer.groups % size:
+                raise FranklinError(
+                    f"network {name} has a layer of {layer.groups} {layer.noun}, which strategy.tensor_size={size} "
+                    f"ranks cannot share equally; take a multiple of {size}"
+                )
             if width % size:
                 raise FranklinError(
                     f"network {name} has a layer of width {width}, which strategy.tensor_size={size} ranks cannot "

@@ -12,14 +12,14 @@ from mlflow.types.schema import AnyType, Array
 from pydantic import TypeAdapter
 
 from conf.manifest import Manifest
-from conf.schema import Model
+from conf.networks import AnyNetwork
 from models.serving.encode import encode
 from models.serving.predict import load_network, score_columns, scores
 
 PREDICTION = "prediction"
 EVEN = 0.5  # above it, class 1 is predicted
 BATCH_ROWS = 8192
-MODEL: TypeAdapter[Model] = TypeAdapter(Model)
+NETWORK: TypeAdapter[AnyNetwork] = TypeAdapter(AnyNetwork)
 
 
 class TableModel(PythonModel):
@@ -32,7 +32,7 @@ class TableModel(PythonModel):
         """Build the network once, when the model is loaded."""
         artifacts = {name: Path(path) for name, path in context.artifacts.items()}
         self._manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
-        model = MODEL.validate_json(artifacts["model"].read_text(encoding="utf-8"))
+        model = NETWORK.validate_json(artifacts["model"].read_text(encoding="utf-8"))
         self._network = load_network(model, self._manifest, artifacts["weights"])
 
     def predict(

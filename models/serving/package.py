@@ -24,9 +24,7 @@ CONTRACTS = (
     "checks",
     "places",
     "data",
-    "spark",
-    "strategies",
-    "schema",
+    "networks",
     "columns",
     "manifest",
 )

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from conf.manifest import Manifest
-from conf.schema import Model
+from conf.networks import AnyNetwork
 from models.networks import build
 from models.networks.network import Network
 
 Floats = NDArray[np.float64]
 
 
-def load_network(model: Model, manifest: Manifest, weights: Path) -> Network:
+def load_network(model: AnyNetwork, manifest: Manifest, weights: Path) -> Network:
     """Build the network and give it the weights of a training run, ready to predict on the CPU."""
     network = build(model, manifest)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))

@@ -7,7 +7,7 @@ import yaml
 
 from conf.compose import compose, dump, groups, replace
 from conf.errors import FranklinError
-from conf.schema import Settings, TunerName
+from conf.schema import Range, Settings, TunerName
 from conf.strategies import StrategyName
 
 NAMED = [name for name in groups()["experiment"] if name != "table"]
@@ -50,6 +50,14 @@ def test_every_choice_of_every_group_composes(group: str, choice: str, monkeypat
     for name, value in NEEDED.get(choice, {}).items():
         monkeypatch.setenv(name, value)
     compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}"])
+
+
+def test_a_network_may_bring_a_space_of_its_own() -> None:
+    plain = compose("flights_delay", ["tuner=tpe"]).tuner.space
+    wider = compose("flights_delay", ["tuner=tpe", "model=ft_transformer"]).tuner.space
+    assert wider.keys() - plain.keys() >= {"model.width", "model.attention_dropout"}
+    assert wider["optimizer.learning_rate"] == Range(low=3e-5, high=3e-3, log=True)
+    assert compose("digits", ["tuner=grid"]).tuner.space == plain
 
 
 def test_the_typed_names_are_those_of_the_files() -> None:
@@ -108,6 +116,10 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
         (
             ("digits", "model=mlp", "data.columns.image={kind: tensor, shape: [64], dtype: int32}"),
             "model=mlp takes no tokens, and image of digits is int32; say dtype: float32 if these are amounts",
+        ),
+        (
+            ("flights_delay", "model=ft_transformer", "model.heads=5"),
+            "model: 5 heads cannot share a width of 192 equally; take model.width=190",
         ),
         (("table",), "data.path is not set: describe your table"),
         (

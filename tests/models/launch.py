@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 
 from conf.compose import ROOT
 from conf.exchange import TrainRequest, TrainResult
-from conf.schema import Feed, Mlp, Optimizer, Trainer
+from conf.networks import Mlp
+from conf.schema import Feed, Optimizer, Trainer
 from conf.strategies import AnyStrategy, StrategyName
 
 

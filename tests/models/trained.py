@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from conf.data import Task
 from conf.manifest import Manifest
-from conf.schema import Mlp
+from conf.networks import AnyNetwork, Mlp
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.networks import build
@@ -24,10 +24,12 @@ class Trained:
     feature_set: Path
     manifest: Manifest
     weights: Path
-    model: Mlp = MODEL
+    model: AnyNetwork = MODEL
 
 
-def train(folder: Path, task: Task, *, epochs: int = 4, rows: int = 4000, model: Mlp = MODEL, seed: int = 0) -> Trained:
+def train(
+    folder: Path, task: Task, *, epochs: int = 4, rows: int = 4000, model: AnyNetwork = MODEL, seed: int = 0
+) -> Trained:
     """Make a feature set below `folder` unless it is there, and weights of `epochs` epochs."""
     torch.manual_seed(seed)
     manifest = write_feature_set(folder / "features", task, rows, tensor=True)
@@ -35,7 +37,7 @@ def train(folder: Path, task: Task, *, epochs: int = 4, rows: int = 4000, model:
     return Trained(folder / "features", manifest, weights, model)
 
 
-def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, model: Mlp = MODEL) -> Path:
+def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, model: AnyNetwork = MODEL) -> Path:
     """Train on `features` and write the weights."""
     network = build(model, manifest)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)

@@ -4,7 +4,7 @@ import pytest
 
 from conf.errors import FranklinError
 from conf.manifest import Manifest
-from conf.schema import Cnn, Mlp, Model
+from conf.networks import AnyNetwork, Cnn, Mlp
 from conf.strategies import AnyStrategy
 from models.feeds.record import Record
 from models.networks import build
@@ -21,7 +21,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return write_feature_set(tmp_path_factory.mktemp("binary"), "binary", rows=60, tensor=True)
 
 
-def inspect(manifest: Manifest, model: Model, strategy: AnyStrategy, ranks: int) -> None:
+def inspect(manifest: Manifest, model: AnyNetwork, strategy: AnyStrategy, ranks: int) -> None:
     load(strategy, ranks).inspect(build(model, manifest), model.name, Record.of(manifest).example(2))
 
 

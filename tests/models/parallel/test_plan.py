@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from conf.exchange import Plan, TrainRequest, TrainResult
-from conf.schema import Checkpointing, Mlp
+from conf.networks import Mlp
+from conf.schema import Checkpointing
 from conf.strategies import StrategyName
 from models.reporting import costs
 from tests.feature_sets import write_feature_set

@@ -9,17 +9,23 @@ from mlflow.artifacts import download_artifacts
 
 from conf.data import Task
 from conf.exchange import RegisterRequest, Track
+from conf.networks import AnyNetwork
 from conf.splits import HashSplit
 from models.serving.package import log
-from tests.models.trained import Trained, train
+from tests.models.networks.cases import SMALL
+from tests.models.trained import MODEL, Trained, train
 
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+MODELS: dict[Task, AnyNetwork] = {
+    "binary": MODEL,
+    "multiclass": SMALL["resnet"],
+    "regression": SMALL["ft_transformer"],
+}
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[Task, Trained]:
     """One trained network for each task."""
-    return {task: train(tmp_path_factory.mktemp(task), task) for task in TASKS}
+    return {task: train(tmp_path_factory.mktemp(task), task, model=model) for task, model in MODELS.items()}
 
 
 @pytest.fixture(scope="session")

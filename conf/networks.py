@@ -1,0 +1,96 @@
+"""The networks, each with its sizes, and what columns it takes."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from conf.data import Data
+from conf.kinds import TensorKind
+from conf.strict import Positive, Strict
+
+IMAGE = 3  # dimensions: channels, height, width
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Mlp(Strict):
+    """Embeddings for categories, then fully connected blocks; tensors are laid flat beside the other numbers."""
+
+    name: Literal["mlp"]
+    hidden: list[Positive] = Field(min_length=1, description="width of each block")
+    dropout: Dropout
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class Cnn(Strict):
+    """Convolutional blocks for one image; other columns join after them, before the fully connected blocks."""
+
+    name: Literal["cnn"]
+    channels: list[Positive] = Field(min_length=1, description="of each convolutional block, which halves the image")
+    hidden: list[Positive] = Field(description="width of each fully connected block")
+    dropout: Dropout
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class Resnet(Strict):
+    """Residual blocks of one width; embeddings and tensors as those of `mlp`."""
+
+    name: Literal["resnet"]
+    blocks: Positive
+    width: Positive = Field(description="of what goes from block to block")
+    hidden: Positive = Field(description="width between the two layers of a block")
+    dropout: Dropout = Field(description="between the two layers of a block")
+    residual_dropout: Dropout = Field(description="of what a block adds")
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+
+
+class _Transformer(Strict):
+    blocks: Positive
+    width: Positive = Field(description="of a token, over all heads together")
+    heads: Positive = Field(description="of attention")
+    hidden: Positive = Field(description="width between the two layers of a block's feed-forward part")
+    dropout: Dropout = Field(description="between those two layers")
+    attention_dropout: Dropout
+    residual_dropout: Dropout = Field(description="of what attention and feed-forward part add")
+
+    @model_validator(mode="after")
+    def _heads_are_of_one_width(self) -> Self:
+        if self.width % self.heads:
+            nearest = max(1, round(self.width / self.heads)) * self.heads
+            raise ValueError(
+                f"{self.heads} heads cannot share a width of {self.width} equally; take model.width={nearest}"
+            )
+        return self
+
+
+class FtTransformer(_Transformer):
+    """A token for each column, and blocks of attention over these; a tensor is one token."""
+
+    name: Literal["ft_transformer"]
+
+
+AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer, Field(discriminator="name")]
+
+
+def check_columns(network: AnyNetwork, data: Data) -> None:
+    """See that a network can take the columns of a dataset.
+
+    Raises:
+        ValueError: it cannot.
+
+    """
+    shapes = {}
+    for name, kind in data.columns.items():
+        if not isinstance(kind, TensorKind) or name in data.ignore:
+            continue
+        if kind.dtype == "int32":
+            raise ValueError(
+                f"model={network.name} takes no tokens, and {name} of {data.name} is int32; "
+                f"say dtype: float32 if these are amounts, or data.ignore=[{name}]"
+            )
+        shapes[name] = kind.shape
+    if isinstance(network, Cnn) and [len(shape) for shape in shapes.values()] != [IMAGE]:
+        there = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+        raise ValueError(
+            f"model=cnn takes one tensor column [channels, height, width], and {data.name} has {there}; "
+            "say model=mlp, or name an image in data.columns"
+        )
