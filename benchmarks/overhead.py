@@ -30,11 +30,11 @@ from flows.engines import (
     EVALUATE,
     PREPARE,
     REGISTER,
+    TRAIN,
     to_evaluate,
     to_prepare,
     to_register,
     to_train,
-    torchrun,
 )
 from flows.up import servers
 from models.parallel.world import world_size
@@ -48,7 +48,7 @@ def by_hand(settings: Settings, track: Track, folder: Path) -> None:
     features = str(folder / "features")
     ranks = world_size(settings.strategy, settings.feed.batch_size)
     call(PREPARE, to_prepare(settings, folder, features, fingerprint(settings.data)), PrepareResult)
-    trained = call(torchrun(ranks), to_train(settings, folder / "train", features, ranks, track), TrainResult)
+    trained = call(TRAIN, to_train(settings, folder / "train", features, ranks, track), TrainResult)
     call(EVALUATE, to_evaluate(settings, folder, features, trained.weights, track), EvaluateResult)
     call(REGISTER, to_register(settings, folder, features, trained.weights, track), RegisterResult)
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
+from conf.launchers import AnyLauncher
 from conf.schema import Checkpointing, Feed, Model, Optimizer, Trainer
 from conf.spark import AnySpark
 from conf.splits import AnySplit
@@ -128,6 +129,7 @@ class TrainRequest(Request):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing
+    launcher: AnyLauncher
     world_size: int
     track: Track | None
 
@@ -140,6 +142,7 @@ class TrainResult(Strict):
     best_epoch: int
     steps: int
     resumed_from_step: int
+    restarts: int = Field(description="times that ranks were started again")
     validation_loss: float
     metrics: dict[str, float]
     rows_per_second: float

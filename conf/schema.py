@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from conf.data import Data
 from conf.kinds import TensorKind
+from conf.launchers import AnyLauncher
 from conf.spark import AnySpark
 from conf.strategies import AnyStrategy
 from conf.strict import Name, Positive, Share, Strict
@@ -83,14 +84,6 @@ class Trainer(Strict):
     keep_checkpoints: Positive = Field(description="the last few are kept, and the best")
 
 
-class Launcher(Strict):
-    """What starts the ranks."""
-
-    name: Literal["torchrun"]
-    timeout_seconds: Positive = Field(description="an engine (Spark job, training, ...) that takes longer is ended")
-    retries: Annotated[int, Field(ge=0)] = Field(description="times a crashed training is resumed from its checkpoint")
-
-
 class Range(Strict):
     """An interval to search, on a logarithmic scale if `log`; `steps` points of it for the grid."""
 
@@ -145,7 +138,7 @@ class Settings(Strict):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing = Field(description="which blocks' activations are recomputed instead of kept")
-    launcher: Launcher
+    launcher: AnyLauncher
     tuner: Tuner
     tracking: Tracking
 

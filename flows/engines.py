@@ -21,15 +21,10 @@ def engine(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-def torchrun(ranks: int) -> list[str]:
-    """Command that starts `ranks` ranks of training on this machine; a rank that dies ends the others."""
-    options = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=0"]
-    return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
-
-
 LAND = engine("spark_jobs.land")
 PREPARE = engine("spark_jobs.prepare")
 PLAN = engine("models.parallel.planner")
+TRAIN = engine("models.launch")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 
@@ -84,6 +79,7 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         trainer=settings.trainer,
         strategy=settings.strategy,
         checkpointing=settings.checkpointing,
+        launcher=settings.launcher,
         world_size=ranks,
         track=track,
     )

@@ -16,12 +16,12 @@ from flows.engines import (
     PLAN,
     PREPARE,
     REGISTER,
+    TRAIN,
     to_evaluate,
     to_plan,
     to_prepare,
     to_register,
     to_train,
-    torchrun,
 )
 from flows.plans import as_text, candidates, choose, judge, mebibytes, table, unsuited
 from flows.processes import EngineCrashError, Progress
@@ -100,7 +100,7 @@ def launch(
     """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
     ranks = world_size(settings.strategy, settings.feed.batch_size)
     request = to_train(settings, folder, feature_set, ranks, track)
-    return stage.run(torchrun(ranks), request, TrainResult, watch)
+    return stage.run(TRAIN, request, TrainResult, watch)
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)

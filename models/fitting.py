@@ -1,5 +1,6 @@
 """Fitting a network to a feed, as Lightning does it."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from models.shards import PARTIAL, Saver, consolidate
 from models.threads import share_cores
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
-WAIT = timedelta(minutes=30)
+LONGER = timedelta(minutes=1)  # than it takes to find a rank that hangs, which says more
 
 
 def fit(
@@ -77,6 +78,7 @@ def fit(
         for block in network.blocks:
             block.compile()
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
+    patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
     reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
@@ -84,7 +86,7 @@ def fit(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=Ranks(parallelism, saver, WAIT, averaged.state if averaged else dict),
+        strategy=Ranks(parallelism, saver, patience, averaged.state if averaged else dict),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
         accumulate_grad_batches=request.trainer.accumulate,
@@ -117,6 +119,7 @@ def fit(
         best_epoch=checkpoints.best_epoch,
         steps=trainer.global_step,
         resumed_from_step=checkpoints.resumed_from_step,
+        restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
         validation_loss=checkpoints.best_loss,
         metrics=reporter.metrics,
         plan=plan,

@@ -1,9 +1,13 @@
-"""Training, as every rank runs it: `torchrun --nproc-per-node N -m models.train REQUEST.json`."""
+"""Training, as every rank runs it: `python -m models.train REQUEST.json`, with the variables that torchrun sets."""
 
+import ctypes
 import os
+import signal
+import sys
 from typing import Any
 
 import torch
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from conf.exchange import TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
@@ -12,6 +16,8 @@ from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
 from models.parallel import load
 from models.parallel.parallelism import Parallelism
+
+PR_SET_PDEATHSIG = 1
 
 
 def train(request: TrainRequest) -> TrainResult | None:
@@ -49,5 +55,18 @@ def _feed(
     )
 
 
-if __name__ == "__main__":
+def die_with_agent() -> None:
+    """Have the system kill this process when its agent dies (Linux, `prctl(2)`): another one may soon go on here."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+@record  # tells the agent what was raised
+def main() -> None:
+    """Run this rank."""
+    die_with_agent()
     serve(TrainRequest, train)
+
+
+if __name__ == "__main__":
+    main()

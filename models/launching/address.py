@@ -1,0 +1,32 @@
+"""The address at which other machines find the first one; asked before anything starts, so without torch."""
+
+import errno
+import socket
+
+from conf.errors import FranklinError
+from conf.launchers import Torchrun
+
+REASONS = {
+    errno.EADDRINUSE: "that port is in use; end what listens there, or say another port",
+    errno.EADDRNOTAVAIL: "that is no address of this machine; say one that the other machines reach",
+    errno.EACCES: "that port is the system's; say one above 1023",
+}
+
+
+def check_address(launcher: Torchrun) -> None:
+    """Make sure that this machine can be found at the launcher's address, if it has one.
+
+    Raises:
+        FranklinError: the port is in use, or the host is not this machine.
+
+    """
+    if launcher.address is None:
+        return
+    host, _, port = launcher.address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not matter
+        try:
+            probe.bind((host, int(port)))
+        except (OSError, OverflowError) as error:
+            reason = REASONS.get(getattr(error, "errno", 0) or 0, f"{error}; say HOST:PORT")
+            raise FranklinError(f"launcher.address={launcher.address}: {reason}") from None
