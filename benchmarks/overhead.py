@@ -37,7 +37,7 @@ from flows.engines import (
     to_train,
 )
 from flows.up import servers
-from models.parallel.world import world_size
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint
 
 EXPERIMENT = "flights_delay"
@@ -46,7 +46,7 @@ EXPERIMENT = "flights_delay"
 def by_hand(settings: Settings, track: Track, folder: Path) -> None:
     """Start the engines one after the other."""
     features = str(folder / "features")
-    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    ranks = ranks_of(settings)
     call(PREPARE, to_prepare(settings, folder, features, fingerprint(settings.data)), PrepareResult)
     trained = call(TRAIN, to_train(settings, folder / "train", features, ranks, track), TrainResult)
     call(EVALUATE, to_evaluate(settings, folder, features, trained.weights, track), EvaluateResult)

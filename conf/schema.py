@@ -82,6 +82,7 @@ class Trainer(Strict):
     compile: bool = Field(description="whether torch.compile makes code of the blocks; needs a C++ compiler")
     checkpoint_steps: Positive | None = Field(description="also checkpoint every so many steps; null: each epoch only")
     keep_checkpoints: Positive = Field(description="the last few are kept, and the best")
+    accelerator: Literal["auto", "gpu"] = Field(description="auto: GPUs if there are any; gpu: nothing without one")
 
 
 class Range(Strict):

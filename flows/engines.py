@@ -25,6 +25,7 @@ LAND = engine("spark_jobs.land")
 PREPARE = engine("spark_jobs.prepare")
 PLAN = engine("models.parallel.planner")
 TRAIN = engine("models.launch")
+JOIN = engine("models.join")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 

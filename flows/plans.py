@@ -13,6 +13,7 @@ from conf.errors import FranklinError
 from conf.exchange import Plan, PlanResult, Ranks
 from conf.schema import Settings
 from conf.strategies import Auto, StrategyName
+from models.parallel.room import room_of
 from models.parallel.world import count_gpus, world_size
 
 GIGABYTE = 1e9
@@ -45,13 +46,14 @@ def unsuited(settings: Settings, result: PlanResult) -> list[str]:
 def _asked(settings: Settings) -> Iterator[Ranks | str]:
     chosen = settings.strategy
     names: Sequence[StrategyName] = chosen.candidates if isinstance(chosen, Auto) else get_args(StrategyName)
+    room = room_of(settings)
     for name in names:
         ranks = None if chosen.name == "single" else chosen.world_size
         strategy = chosen if name == chosen.name else shipped(name, ranks)
         if isinstance(strategy, Auto):
             continue
         try:
-            yield Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size))
+            yield Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size, room))
         except FranklinError as error:
             if name == chosen.name:
                 raise

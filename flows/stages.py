@@ -25,7 +25,7 @@ from flows.engines import (
 )
 from flows.plans import as_text, candidates, choose, judge, mebibytes, table, unsuited
 from flows.processes import EngineCrashError, Progress
-from models.parallel.world import world_size
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint, pinned
 
 REASONS_SHOWN = 3
@@ -98,7 +98,7 @@ def launch(
     watch: Callable[[Progress], None] | None = None,
 ) -> TrainResult:
     """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
-    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    ranks = ranks_of(settings)
     request = to_train(settings, folder, feature_set, ranks, track)
     return stage.run(TRAIN, request, TrainResult, watch)
 

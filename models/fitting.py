@@ -1,6 +1,7 @@
 """Fitting a network to a feed, as Lightning does it."""
 
 import os
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from conf.errors import FranklinError
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from models import networks
@@ -46,10 +48,14 @@ def fit(
         The best epoch's weights and how training went, on rank 0; None on the others.
 
     Raises:
-        FranklinError: a network that the strategy cannot take, a loss that is not finite, or checkpoints of another
-            training.
+        FranklinError: no GPU where one is wanted, a network that the strategy cannot take, a loss that is not finite,
+            or checkpoints of another training.
 
     """
+    if request.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        raise FranklinError(
+            f"trainer.accelerator=gpu: torch sees no GPU on {socket.gethostname()}; take trainer.accelerator=auto"
+        )
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)

@@ -8,8 +8,8 @@ from torch.distributed.elastic.multiprocessing import SignalException
 
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest, answer
-from models.launching.agent import answered, run_ranks
-from models.launching.meeting import open_meeting
+from models.launching.agent import run_ranks
+from models.launching.meeting import ALONE, open_meeting
 
 
 def launch(request: TrainRequest, path: Path) -> None:
@@ -20,19 +20,19 @@ def launch(request: TrainRequest, path: Path) -> None:
 
     """
     request.answer.unlink(missing_ok=True)
-    meeting = open_meeting(request.launcher)
-    run_ranks(request, path, meeting, first=True)
+    meeting = open_meeting(request.launcher, path)
+    own = (request.launcher.address or ALONE).rpartition(":")[0]
+    run_ranks(request, path, meeting, own, first=True)
 
 
 def main() -> None:
-    """Launch what the command line names; what went wrong is the answer, unless a rank has said it."""
+    """Launch what the command line names; what went wrong is the answer."""
     path = Path(sys.argv[1])
     request = TrainRequest.model_validate_json(path.read_text(encoding="utf-8"))
     try:
         launch(request, path)
     except FranklinError as error:
-        if "error" not in answered(request.answer):
-            answer(request.answer, {"error": str(error)})
+        answer(request.answer, {"error": str(error)})
         sys.exit(1)
     except SignalException as asked:
         sys.exit(128 + signal.Signals(asked.sigval))

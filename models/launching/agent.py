@@ -14,14 +14,16 @@ from torch.distributed.elastic.agent.server.api import RunResult, Worker, Worker
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
-from torch.distributed.elastic.rendezvous import RendezvousHandler
+from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousHandler, RendezvousTimeoutError
 
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest
+from models.launching.address import interface
 from models.shards import complete
 
 GRACE_SECONDS = 8  # in which ranks that are asked to end leave a checkpoint
 MONITOR_SECONDS = 0.1
+INTERFACE = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 FIRST = "first"  # key of the agent whose ranks come first
 
 
@@ -94,7 +96,7 @@ class Agent(LocalElasticAgent):
                 self._checkpoint = checkpoint
                 self._remaining_restarts += 1
                 worker_group.spec.max_restarts += 1  # their difference numbers the attempts
-            after = "ranks start again" if self._remaining_restarts else "ranks do not start again"
+            after = "ranks start again" if self._remaining_restarts else "that is the end"
             sys.stderr.write(f"{told(result.failures)}; {after}\n")
         return result
 
@@ -102,26 +104,44 @@ class Agent(LocalElasticAgent):
         return max(complete(self._request.run_folder / "checkpoints"), default=None)
 
 
-def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, *, first: bool) -> None:
+def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own: str, *, first: bool) -> None:
     """Run this machine's ranks to their end.
 
+    Args:
+        request: the training.
+        path: its file.
+        meeting: where the machines' agents find one another.
+        own: address at which this machine's ranks are reached.
+        first: whether ranks are counted from this machine on.
+
     Raises:
-        FranklinError: they failed more often than they may; the answer says more if it was a person's mistake.
+        FranklinError: they failed more often than they may (the answer says more if it was a person's mistake), or
+            other machines did not come, or gave up.
         SignalException: the agent was asked to end; so were the ranks.
-        RendezvousError: other machines did not come, or have gone.
+        RendezvousError: the first machine has gone.
 
     """
     if request.world_size // request.launcher.nodes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; a rank then takes its share of the cores
+    if request.launcher.nodes > 1 and (name := interface(own)):
+        for variable in INTERFACE:
+            os.environ.setdefault(variable, name)
     with tempfile.TemporaryDirectory(prefix="franklin-ranks-") as logs:
         agent = Agent(request, path, meeting, logs, first=first)
         try:
             result = agent.run()
-        finally:
-            meeting.shutdown()
-    if result is None:
-        raise FranklinError("the other machines have ended the training")
+        except RendezvousTimeoutError:
+            launcher = request.launcher
+            raise FranklinError(
+                f"of {launcher.nodes} machines, not all came to {launcher.address} within {launcher.wait_seconds} "
+                f"seconds; run `franklin join {launcher.address}` on each of the others"
+            ) from None
+        except RendezvousClosedError:
+            raise FranklinError("another machine has ended the training; there, join.log says why") from None
+    meeting.shutdown()  # but not when this machine was asked to leave: it may come again
     if result.is_failed():
+        if mistake := answered(request.answer).get("error"):
+            raise FranklinError(mistake)
         times = request.launcher.restarts + 1
         often = f"{times} times in a row without getting further; the last time, " if times > 1 else ""
         raise FranklinError(f"training failed {often}{told(result.failures)}")

@@ -32,7 +32,7 @@ def request(
     launcher = shipped("launcher", "torchrun") | trainer.pop("launcher", {})
     learning_rate, dropout = trainer.pop("learning_rate", 0.01), trainer.pop("dropout", 0.1)
     base = {"max_epochs": 4, "patience": 10, "precision": "32-true", "gradient_clip": 1.0, "checkpoint_steps": None}
-    base |= {"keep_checkpoints": 1, "accumulate": 1, "average": None, "compile": False}
+    base |= {"keep_checkpoints": 1, "accumulate": 1, "average": None, "compile": False, "accelerator": "auto"}
     return TrainRequest(
         answer=run_folder / "answer.json",
         feature_set=str(feature_set),
