@@ -21,7 +21,7 @@ from conf.data import Data
 from conf.errors import FranklinError
 from conf.launchers import AnyLauncher
 from conf.schema import Checkpointing, Feed, Model, Optimizer, Trainer
-from conf.spark import AnySpark
+from conf.spark import AnyCluster, AnySpark
 from conf.splits import AnySplit
 from conf.strategies import AnyStrategy
 from conf.strict import Strict
@@ -131,7 +131,16 @@ class TrainRequest(Request):
     checkpointing: Checkpointing
     launcher: AnyLauncher
     world_size: int
+    cores: int | None = Field(description="of the processor, that a rank may use; null: its share of the machine's")
     track: Track | None
+
+
+class SparkRanksRequest(Request):
+    """Have executors of Spark run a training's ranks, each of which runs `module` with the training's request."""
+
+    spark: AnyCluster = Field(discriminator="name")
+    module: str
+    train: TrainRequest
 
 
 class TrainResult(Strict):

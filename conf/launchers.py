@@ -18,6 +18,7 @@ class Launcher(Strict):
         description="times in a row that ranks are started again without a new checkpoint between, after one has died"
     )
     hang_seconds: Positive = Field(description="a rank that gets no further for so long has hung, which ends the run")
+    wait_seconds: Positive = Field(description="for other machines to come, or executors to have room for all ranks")
 
 
 class Torchrun(Launcher):
@@ -28,7 +29,6 @@ class Torchrun(Launcher):
     address: Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(
         description="HOST:PORT at which the other machines find this one; null: one machine, and a free port"
     )
-    wait_seconds: Positive = Field(description="that machines wait for one another")
 
     @model_validator(mode="after")
     def _can_be_found(self) -> "Torchrun":
@@ -39,4 +39,10 @@ class Torchrun(Launcher):
         return self
 
 
-AnyLauncher = Torchrun
+class SparkLauncher(Launcher):
+    """Executors of the cluster that `spark` names, a rank each, all at once (barrier mode)."""
+
+    name: Literal["spark"]
+
+
+AnyLauncher = Annotated[Torchrun | SparkLauncher, Field(discriminator="name")]

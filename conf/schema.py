@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from conf.data import Data
 from conf.kinds import TensorKind
 from conf.launchers import AnyLauncher
-from conf.spark import AnySpark
+from conf.spark import AnySpark, Cluster
 from conf.strategies import AnyStrategy
 from conf.strict import Name, Positive, Share, Strict
 
@@ -146,6 +146,15 @@ class Settings(Strict):
     def feature_set(self, fingerprint: str) -> Path:
         """Where the feature set of a fingerprint is."""
         return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
+
+    @model_validator(mode="after")
+    def _ranks_have_executors(self) -> "Settings":
+        if self.launcher.name == "spark" and not isinstance(self.spark, Cluster):
+            raise ValueError(
+                f"launcher=spark puts ranks into Spark's executors, and spark={self.spark.name} has none for them; "
+                "choose spark=standalone, yarn or k8s, or launcher=torchrun"
+            )
+        return self
 
     @model_validator(mode="after")
     def _network_suits_the_data(self) -> "Settings":

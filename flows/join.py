@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conf.errors import FranklinError
-from conf.launchers import AnyLauncher
+from conf.launchers import AnyLauncher, Torchrun
 from flows.engines import JOIN
 from flows.processes import supervised
 from flows.supervise import USAGE_MARK
@@ -17,9 +17,9 @@ PAUSE_SECONDS = 1.0
 
 def wanting(launcher: AnyLauncher) -> list[str]:
     """What a person has to do on other machines for a run with this launcher, if anything."""
-    others = launcher.nodes - 1
-    if not others:
+    if not isinstance(launcher, Torchrun) or launcher.nodes == 1:
         return []
+    others = launcher.nodes - 1
     return [f"  training wants {others} more machine{'s' * (others > 1)}; there: franklin join {launcher.address}"]
 
 

@@ -16,7 +16,7 @@ from flows.engines import (
     PLAN,
     PREPARE,
     REGISTER,
-    TRAIN,
+    launching,
     to_evaluate,
     to_plan,
     to_prepare,
@@ -99,8 +99,8 @@ def launch(
 ) -> TrainResult:
     """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
     ranks = ranks_of(settings)
-    request = to_train(settings, folder, feature_set, ranks, track)
-    return stage.run(TRAIN, request, TrainResult, watch)
+    command, request = launching(settings, to_train(settings, folder, feature_set, ranks, track))
+    return stage.run(command, request, TrainResult, watch)
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)

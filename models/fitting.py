@@ -24,6 +24,7 @@ from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
 from models.parallel.ranks import Ranks
+from models.parallel.world import count_cores
 from models.reporting import Reporter
 from models.shards import PARTIAL, Saver, consolidate
 from models.threads import share_cores
@@ -60,7 +61,8 @@ def fit(
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
     parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
-    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
+    cores = request.cores or max(1, count_cores() // local_ranks)
+    share_cores(network, request.feed.batch_size // request.world_size, cores)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)

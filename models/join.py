@@ -12,7 +12,7 @@ from conf.errors import FranklinError
 from conf.exchange import TrainRequest
 from conf.launchers import Torchrun
 from models.launching.address import address_towards
-from models.launching.agent import run_ranks
+from models.launching.agent import run_ranks, torchrun
 from models.launching.meeting import Offer, find_offer, join_meeting
 from models.parallel.world import count_gpus
 
@@ -52,15 +52,14 @@ def _asked(offer: Offer) -> tuple[TrainRequest, Torchrun]:
     if not Path(offer.path).is_file():
         raise FranklinError(f"{offer.path} is not here: set home to a folder that all machines see under one path")
     request = TrainRequest.model_validate_json(Path(offer.path).read_text(encoding="utf-8"))
-    if not isinstance(request.launcher, Torchrun):
-        raise TypeError(f"{offer.path} is of another launcher")
-    ranks, gpus = request.world_size // request.launcher.nodes, count_gpus()
+    launcher = torchrun(request)
+    ranks, gpus = request.world_size // launcher.nodes, count_gpus()
     if (offer.gpus and gpus < ranks) or (gpus and not offer.gpus):
         raise FranklinError(
             f"the first machine has {offer.gpus} GPUs and {ranks} ranks, this one has {gpus} GPUs: "
             "take machines alike, or set CUDA_VISIBLE_DEVICES"
         )
-    return request, request.launcher
+    return request, launcher
 
 
 def say(what: str) -> None:

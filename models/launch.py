@@ -8,7 +8,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest, answer
-from models.launching.agent import run_ranks
+from models.launching.agent import run_ranks, torchrun
 from models.launching.meeting import ALONE, open_meeting
 
 
@@ -20,8 +20,9 @@ def launch(request: TrainRequest, path: Path) -> None:
 
     """
     request.answer.unlink(missing_ok=True)
-    meeting = open_meeting(request.launcher, path)
-    own = (request.launcher.address or ALONE).rpartition(":")[0]
+    launcher = torchrun(request)
+    meeting = open_meeting(launcher, path)
+    own = (launcher.address or ALONE).rpartition(":")[0]
     run_ranks(request, path, meeting, own, first=True)
 
 

@@ -18,6 +18,7 @@ from torch.distributed.elastic.rendezvous import RendezvousClosedError, Rendezvo
 
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest
+from conf.launchers import Torchrun
 from models.launching.address import interface
 from models.shards import complete
 
@@ -46,7 +47,7 @@ class Agent(LocalElasticAgent):
             first: whether ranks are counted from this machine on.
 
         """
-        launcher = request.launcher
+        launcher = torchrun(request)
         spec = WorkerSpec(
             role="rank",
             local_world_size=request.world_size // launcher.nodes,
@@ -121,9 +122,10 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
         RendezvousError: the first machine has gone.
 
     """
-    if request.world_size // request.launcher.nodes > 1:
+    launcher = torchrun(request)
+    if request.world_size // launcher.nodes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; a rank then takes its share of the cores
-    if request.launcher.nodes > 1 and (name := interface(own)):
+    if launcher.nodes > 1 and (name := interface(own)):
         for variable in INTERFACE:
             os.environ.setdefault(variable, name)
     with tempfile.TemporaryDirectory(prefix="franklin-ranks-") as logs:
@@ -131,7 +133,6 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
         try:
             result = agent.run()
         except RendezvousTimeoutError:
-            launcher = request.launcher
             raise FranklinError(
                 f"of {launcher.nodes} machines, not all came to {launcher.address} within {launcher.wait_seconds} "
                 f"seconds; run `franklin join {launcher.address}` on each of the others"
@@ -142,9 +143,16 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
     if result.is_failed():
         if mistake := answered(request.answer).get("error"):
             raise FranklinError(mistake)
-        times = request.launcher.restarts + 1
+        times = launcher.restarts + 1
         often = f"{times} times in a row without getting further; the last time, " if times > 1 else ""
         raise FranklinError(f"training failed {often}{told(result.failures)}")
+
+
+def torchrun(request: TrainRequest) -> Torchrun:
+    """The launcher of a training that this module launches."""
+    if not isinstance(request.launcher, Torchrun):
+        raise TypeError(f"launcher={request.launcher.name} is another one's business")
+    return request.launcher
 
 
 def told(failures: Mapping[int, ProcessFailure]) -> str:

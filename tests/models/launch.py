@@ -46,6 +46,7 @@ def request(
         checkpointing="none",
         launcher=Torchrun(**launcher),
         world_size=ranks,
+        cores=None,
         track=None,
     )
 
