@@ -7,6 +7,8 @@ The last ones are kept, and the one after the best epoch.
 """
 
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest
 from models.shards import PARTIAL, Saver, complete, remove, step_name
+from models.stopping import Agreement, Stop, StoppedError
 
 
 class Checkpoints(Checkpoint):
@@ -28,14 +31,15 @@ class Checkpoints(Checkpoint):
 
     """
 
-    def __init__(self, saver: Saver, folder: Path, every_steps: int | None) -> None:
-        """Write into `folder` after each epoch, and every so many steps."""
+    def __init__(self, saver: Saver, folder: Path, every_steps: int | None, stop: Stop) -> None:
+        """Write into `folder` after each epoch, every so many steps, and when ranks are asked to `stop`."""
         self._saver, self._folder, self._every_steps = saver, folder, every_steps
+        self._stop, self._agreement = stop, Agreement(stop)
         self.best_loss = float("inf")
         self.best_epoch = 0
         self.resumed_from_step = 0
         self._stopped = False
-        self._step = 0  # of the last checkpoint
+        self._step = 0  # that was looked at last
 
     @property
     def best(self) -> Path:
@@ -59,12 +63,27 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Do not go on with a training that early stopping had ended."""
         trainer.should_stop = self._stopped
+        self._step = trainer.global_step
+        self._stop.training = True
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Write a checkpoint if it is time."""
+        """Write a checkpoint if it is time.
+
+        Raises:
+            StoppedError: a rank was asked to end, and the checkpoint is there.
+
+        """
         step = trainer.global_step
-        if self._every_steps and step % self._every_steps == 0 and step != self._step and not trainer.is_last_batch:
+        if step == self._step or trainer.is_last_batch:  # a step has several batches; after an epoch comes validation
+            return
+        self._step = step
+        stop = self._agreement.look(step)
+        if stop or (self._every_steps and step % self._every_steps == 0):
             self._write(trainer)
+        if stop:
+            self._saver.wait()
+            sys.stderr.write(f"asked to end, after step {step}; its checkpoint is there\n")
+            raise StoppedError(128 + signal.SIGTERM)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Write a checkpoint that knows whether it is the best so far."""
@@ -77,10 +96,11 @@ class Checkpoints(Checkpoint):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Wait for the last checkpoint."""
+        self._stop.training = False
+        self._agreement.close()
         self._saver.wait()
 
     def _write(self, trainer: Trainer) -> None:
-        self._step = trainer.global_step
         trainer.save_checkpoint(self._folder / step_name(trainer.global_step), weights_only=False)
 
 

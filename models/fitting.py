@@ -18,6 +18,7 @@ from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoi
 from models.feeds.feed import Feed
 from models.feeds.record import Record
 from models.feeds.transformed import Transformed
+from models.marks import Marks
 from models.measuring import Measure
 from models.module import Learner
 from models.parallel.checkpointing import checkpoint_blocks
@@ -27,7 +28,9 @@ from models.parallel.ranks import Ranks
 from models.parallel.world import count_cores
 from models.reporting import Reporter
 from models.shards import PARTIAL, Saver, consolidate
+from models.stopping import Stop, take_over
 from models.threads import share_cores
+from models.watching import Watch
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
 LONGER = timedelta(minutes=1)  # than it takes to find a rank that hangs, which says more
@@ -42,6 +45,8 @@ def fit(
     *,
     rank: int,
     local_ranks: int,
+    stop: Stop,
+    watch: Watch,
 ) -> TrainResult | None:
     """Fit the network, from the last checkpoint on if there is one; every rank calls this, with its own feeds.
 
@@ -51,6 +56,7 @@ def fit(
     Raises:
         FranklinError: no GPU where one is wanted, a network that the strategy cannot take, a loss that is not finite,
             or checkpoints of another training.
+        StoppedError: `stop` was asked, and there is a checkpoint to go on from.
 
     """
     if request.trainer.accelerator == "gpu" and not torch.cuda.is_available():
@@ -88,7 +94,7 @@ def fit(
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
     patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
-    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
+    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps, stop)
     reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
@@ -101,6 +107,7 @@ def fit(
         callbacks=[
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
+            Marks(watch),
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),
@@ -111,6 +118,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    take_over(trainer)
     trainer.fit(learner, train, validation, ckpt_path=last_checkpoint(folder), weights_only=True)
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,11 +17,13 @@ from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
 from models.parallel import load
 from models.parallel.parallelism import Parallelism
+from models.stopping import Stop
+from models.watching import Watch
 
 PR_SET_PDEATHSIG = 1
 
 
-def train(request: TrainRequest) -> TrainResult | None:
+def train(request: TrainRequest, stop: Stop) -> TrainResult | None:
     """Train, or go on from the last checkpoint; every rank calls this.
 
     Returns:
@@ -31,12 +34,13 @@ def train(request: TrainRequest) -> TrainResult | None:
 
     """
     rank, local_ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    manifest = read_manifest(request.feature_set)
-    parallelism = load(request.strategy, request.world_size)
-    feeds = [_feed(request, manifest, split, parallelism, rank) for split in ("train", "validation")]
-    from models.fitting import fit  # takes two seconds to import, in which the feeds make their files
+    with Watch(rank, request.world_size, request.launcher.hang_seconds, request.answer).running() as watch:
+        manifest = read_manifest(request.feature_set)
+        parallelism = load(request.strategy, request.world_size)
+        feeds = [_feed(request, manifest, split, parallelism, rank) for split in ("train", "validation")]
+        from models.fitting import fit  # takes two seconds to import, in which the feeds make their files
 
-    return fit(request, manifest, parallelism, *feeds, rank=rank, local_ranks=local_ranks)
+        return fit(request, manifest, parallelism, *feeds, rank=rank, local_ranks=local_ranks, stop=stop, watch=watch)
 
 
 def _feed(
@@ -65,7 +69,9 @@ def die_with_agent() -> None:
 def main() -> None:
     """Run this rank."""
     die_with_agent()
-    serve(TrainRequest, train)
+    stop = Stop()
+    stop.listen()
+    serve(TrainRequest, partial(train, stop=stop))
 
 
 if __name__ == "__main__":
