@@ -83,6 +83,7 @@ def fit(
         steps=total_steps,
         gradient_clip=request.trainer.gradient_clip,
         seed=request.seed,
+        spoilt=request.run_folder / "spoilt" / f"rank-{rank}.parquet",
     )
     plan = parallelism.plan(
         Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
