@@ -14,7 +14,7 @@ from conf.exchange import Plan, PlanResult, Ranks
 from conf.schema import Settings
 from conf.strategies import Auto, StrategyName
 from models.parallel.room import room_of
-from models.parallel.world import count_gpus, world_size
+from models.parallel.world import world_size
 
 GIGABYTE = 1e9
 WIDTH = 120
@@ -65,9 +65,9 @@ def judge(settings: Settings, result: PlanResult) -> list[Judged]:
     auto = settings.strategy if isinstance(settings.strategy, Auto) else shipped("auto", None)
     if not isinstance(auto, Auto):
         raise TypeError("conf/strategy/auto.yaml is of another strategy")
-    judged = []
+    judged, room = [], room_of(settings)
     for plan in result.plans:
-        share = 1 if count_gpus() else plan.world_size  # ranks without a GPU share one processor
+        share = plan.world_size // room.unit if room.gpus is False else 1  # ranks without a GPU share a processor
         computing = plan.flop * share / result.flop_per_second / (1 - plan.idle_share)
         seconds = computing + plan.communicated_bytes / (auto.gigabytes_per_second * GIGABYTE)
         judged.append(Judged(plan, seconds, plan.memory_bytes <= auto.memory_bytes))

@@ -84,7 +84,7 @@ def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
             f"validation loss {result.validation_loss:.4f}, {result.rows_per_second:,.0f} rows/s{resumed}"
         )
         shown = {name: result.metrics[name] for name in ("rows_per_second", "data_wait_share")}
-        run.tracker.record(shown | {"epochs": result.epochs})
+        run.tracker.record(shown | {"epochs": result.epochs, "restarts": result.restarts})
     return result
 
 

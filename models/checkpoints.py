@@ -16,8 +16,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest
-from models.shards import PARTIAL, Saver, complete, remove, step_name
+from conf.exchange import TrainRequest, answer
+from models.shards import PARTIAL, Saver, complete, damage, remove, step_name
 from models.stopping import Agreement, Stop, StoppedError
 
 
@@ -43,8 +43,19 @@ class Checkpoints(Checkpoint):
 
     @property
     def best(self) -> Path:
-        """The checkpoint after the best epoch."""
-        return self._folder / step_name(self._saver.best_step)
+        """The checkpoint after the best epoch.
+
+        Raises:
+            FranklinError: it is damaged.
+
+        """
+        path = self._folder / step_name(self._saver.best_step)
+        if reason := damage(path):
+            raise FranklinError(
+                f"the checkpoint {path}, that of the best epoch, is damaged ({reason}); delete {self._folder} to start "
+                "afresh"
+            )
+        return path
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to say about the best epoch and whether training is over."""
@@ -105,8 +116,23 @@ class Checkpoints(Checkpoint):
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Find the complete checkpoint with the most steps."""
-    return max(complete(folder), default=None)
+    """Find the whole checkpoint with the most steps; one that is damaged is passed over, and told.
+
+    Raises:
+        FranklinError: all that are there are damaged.
+
+    """
+    found = complete(folder)
+    for path in reversed(found):
+        if (reason := damage(path)) is None:
+            return path
+        sys.stderr.write(f"the checkpoint {path} is damaged ({reason}): passed over\n")
+    if found:
+        raise FranklinError(
+            f"the checkpoint {found[-1]} is damaged ({damage(found[-1])}), and no other is there; delete {folder} to "
+            "start afresh"
+        )
+    return None
 
 
 def clear(folder: Path) -> None:
@@ -131,7 +157,7 @@ def check_identity(folder: Path, request: TrainRequest, fingerprint: str, *, wri
     }
     if last_checkpoint(folder) is None:
         if write:
-            path.write_text(json.dumps(here), encoding="utf-8")
+            answer(path, here)
         return
     there = json.loads(path.read_text(encoding="utf-8"))
     for key, value in here.items():
