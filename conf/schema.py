@@ -131,6 +131,9 @@ class Settings(Strict):
     experiment: Name
     home: Path = Field(description="folder of feature sets, run folders, logs and the local MLflow store")
     seed: Annotated[int, Field(ge=0)]
+    resume: Path | None = Field(
+        description="folder of an earlier run, whose training this one goes on with; null: none"
+    )
     data: Data
     spark: AnySpark
     feed: Feed

@@ -23,6 +23,7 @@ from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
 from flows.join import wanting
+from flows.resume import check_resume
 from flows.stages import evaluate, plan, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker, tracked
@@ -72,6 +73,7 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
     with tracked(settings, folder, name, _tags(settings)) as tracker:
         _introduce(tracker, settings)
         ranks = ranks_of(settings)
+        check_resume(settings)
         run = Context(settings, folder, tracker, shown_on)
         for line in wanting(settings.launcher):
             shown_on.say(line)

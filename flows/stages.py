@@ -25,6 +25,7 @@ from flows.engines import (
 )
 from flows.plans import as_text, candidates, choose, judge, mebibytes, table, unsuited
 from flows.processes import EngineCrashError, Progress
+from flows.resume import goes_on
 from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint, pinned
 
@@ -76,7 +77,7 @@ def plan(run: Context, feature_set: str, settings: Settings) -> Settings:
 @task(name="train", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
 def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
     """Train the network; a retry goes on from the last checkpoint."""
-    with run.stage("train") as stage:
+    with run.stage("train") as stage, goes_on(run, run.folder / "train"):
         result = launch(stage, run.tracker.track, feature_set, settings, run.folder / "train")
         resumed = f", resumed at step {result.resumed_from_step:,}" if result.resumed_from_step else ""
         stage.note = (

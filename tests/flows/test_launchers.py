@@ -57,3 +57,7 @@ def test_cancelling_ends_ranks_in_seconds_and_leaves_a_checkpoint(up: Up, breast
         flow.wait(60)
     newest = max(folder.glob("step-*[0-9]"))
     assert newest.stat().st_mtime >= began
+    resume = [f"resume={folder.parent.parent}", "trainer.patience=1", "--json"]
+    done = franklin("run", breast, *words[:1], *words[2:], *resume, home=up.home)
+    assert summary(done)["metrics"]["test"]["auc"]["value"] > 0.9
+    assert f"resumed at step {int(newest.name[5:]):,}" in done.stderr

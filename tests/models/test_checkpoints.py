@@ -18,7 +18,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two checkpoints of a training."""
     folder = tmp_path_factory.mktemp("run")
     write_feature_set(folder, "binary")
-    launch.run(launch.request(folder, folder / "run", max_epochs=2, keep_checkpoints=2))
+    launch.run(launch.request(folder, folder / "run", max_epochs=3, keep_checkpoints=2))
     return folder / "run" / "checkpoints"
 
 
@@ -61,7 +61,7 @@ DEEDS = [cut_shard, lose_shard, lose_metadata, empty_metadata, cut_rest]
 def test_a_damaged_checkpoint_is_passed_over(
     deed: Callable[[Path], str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    older, newer = (folder / step_name(step) for step in (20, 40))
+    older, newer = (folder / step_name(step) for step in (40, 60))
     assert last_checkpoint(folder) == newer
     reason = deed(newer)
     assert last_checkpoint(folder) == older
@@ -73,15 +73,26 @@ def test_a_damaged_checkpoint_is_passed_over(
 def test_if_all_are_damaged_a_person_decides(folder: Path) -> None:
     for path in folder.glob("step-*"):
         cut_shard(path)
-    with pytest.raises(FranklinError, match=rf"step-000000040 is damaged .*; delete {folder} to start afresh$"):
+    with pytest.raises(FranklinError, match=rf"step-000000060 is damaged .*; delete {folder} to start afresh$"):
         last_checkpoint(folder)
 
 
 def test_what_was_not_finished_is_cleared_and_nothing_is_half_removed(folder: Path) -> None:
-    (folder / "step-000000060.partial").mkdir()
-    (folder / "step-000000020-old.partial").mkdir()
-    remove_whole(folder / step_name(20))
+    (folder / "step-000000080.partial").mkdir()
+    (folder / "step-000000040-old.partial").mkdir()
+    remove_whole(folder / step_name(40))
     clear(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["identity.json", step_name(40)]
-    assert damage(folder / step_name(40)) is None
+    assert sorted(path.name for path in folder.iterdir()) == ["identity.json", step_name(60)]
+    assert damage(folder / step_name(60)) is None
     assert last_checkpoint(folder / "nowhere") is None
+
+
+@pytest.mark.distributed
+def test_a_checkpoint_of_a_later_epoch_than_training_has_is_told_at_once(written: Path, tmp_path: Path) -> None:
+    wanted = launch.request(written.parents[1], tmp_path / "run", max_epochs=1)
+    shutil.copytree(written, tmp_path / "run" / "checkpoints")
+    with launch.start(wanted) as agent:
+        agent.communicate()
+    line = "step-000000060 is of epoch 3, and trainer.max_epochs=1; take as many as it has, or more"
+    assert launch.answer(wanted)["error"].endswith(line)
+    assert "start again" not in launch.log(wanted)
