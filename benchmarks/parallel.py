@@ -26,13 +26,14 @@ from benchmarks.by_hand import call
 from benchmarks.report import machine, table
 from conf.compose import compose
 from conf.exchange import PrepareResult, TrainResult
-from flows.engines import PREPARE, to_prepare, to_train, torchrun
+from flows.engines import PREPARE, TRAIN, engine, to_prepare, to_train
 from spark_jobs.fingerprint import fingerprint
 
 DEFAULT, WIDE = "256,128,64", "1024,1024,1024"
 SCALED = ((DEFAULT, 1024), (DEFAULT, 4096), (WIDE, 1024), (WIDE, 4096))
 RANKS = 2
 PART_ROWS, STEPS = 256, 9  # of a pipeline: rows of each part, timed steps
+TORCHRUN = [*engine("torch.distributed.run"), "--standalone", f"--nproc-per-node={RANKS}", "-m"]
 MIB = 2**20
 
 
@@ -53,7 +54,7 @@ class Bench:
         for _ in range(self._repetitions):
             self._count += 1
             request = to_train(settings, self._folder / str(self._count), self._features, ranks, None)
-            found.append(call(torchrun(ranks), request, TrainResult))
+            found.append(call(TRAIN, request, TrainResult))
         print(*overrides, found[-1].metrics, file=sys.stderr)
         return found
 
@@ -111,7 +112,7 @@ def pipeline(bench: Bench) -> Any:  # noqa: ARG001 -- it needs no flights
     for schedule in ("gpipe", "1f1b", "interleaved"):
         for parts in range(RANKS, 8 * RANKS + 1, RANKS):
             numbers = map(str, (parts, PART_ROWS, STEPS))
-            command = [*torchrun(RANKS)[:-1], "benchmarks.pipeline_one", schedule, *numbers]
+            command = [*TORCHRUN, "benchmarks.pipeline_one", schedule, *numbers]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
             seen = json.loads(done.stdout.splitlines()[-1])
             works = parts * (2 if schedule == "interleaved" else 1)

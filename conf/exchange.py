@@ -19,9 +19,10 @@ from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
+from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork
 from conf.schema import Checkpointing, Feed, Optimizer, Trainer
-from conf.spark import AnySpark
+from conf.spark import AnyCluster, AnySpark
 from conf.splits import AnySplit
 from conf.strategies import AnyStrategy
 from conf.strict import Strict
@@ -129,8 +130,18 @@ class TrainRequest(Request):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing
+    launcher: AnyLauncher
     world_size: int
+    cores: int | None = Field(description="of the processor, that a rank may use; null: its share of the machine's")
     track: Track | None
+
+
+class SparkRanksRequest(Request):
+    """Have executors of Spark run a training's ranks, each of which runs `module` with the training's request."""
+
+    spark: AnyCluster = Field(discriminator="name")
+    module: str
+    train: TrainRequest
 
 
 class TrainResult(Strict):
@@ -141,6 +152,7 @@ class TrainResult(Strict):
     best_epoch: int
     steps: int
     resumed_from_step: int
+    restarts: int = Field(description="times that ranks were started again")
     validation_loss: float
     metrics: dict[str, float]
     rows_per_second: float

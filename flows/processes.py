@@ -19,7 +19,7 @@ from flows.supervise import USAGE_MARK
 
 R = TypeVar("R", bound=Strict)
 TAIL_LINES = 12
-ENGINE_GRACE_SECONDS = 5.0
+ENGINE_GRACE_SECONDS = 8.0  # in which ranks leave a checkpoint
 Process = subprocess.Popen[str]
 
 

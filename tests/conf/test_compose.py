@@ -22,7 +22,9 @@ NEEDED = {
     "k8s": {"SPARK_MASTER": "k8s://https://host:6443", "SPARK_IMAGE": "registry/spark"},
     "standalone": {"SPARK_MASTER": "spark://host:7077"},
     "yarn": {"HADOOP_CONF_DIR": "/etc/hadoop"},
+    "spark": {"SPARK_MASTER": "spark://127.0.0.1:7077"},
 }
+BESIDE = {"spark": ["spark=standalone"]}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def test_every_experiment_composes_and_survives_a_round_trip(experiment: str) ->
 def test_every_choice_of_every_group_composes(group: str, choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in NEEDED.get(choice, {}).items():
         monkeypatch.setenv(name, value)
-    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}"])
+    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}", *BESIDE.get(choice, [])])
 
 
 def test_a_network_may_bring_a_space_of_its_own() -> None:

@@ -17,7 +17,8 @@ from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.feature_sets import write_feature_set
 from tests.models import launch, trainings
-from tests.models.test_train import RANKS, assert_same, kill, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.test_train import RANKS
 
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
@@ -89,11 +90,11 @@ def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path:
     averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
     untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
     wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
-    with launch.start(wanted) as group:
+    with launch.start(wanted) as agent:
         wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(group)
-        group.communicate(timeout=60)
-    resumed = launch.run(wanted)
+        kill(ranks_of(agent)[-1:])
+        agent.communicate(timeout=60)
+    resumed = launch.result(wanted)
     assert resumed.resumed_from_step > 25
     assert_same(weights(resumed), weights(untouched))
 

@@ -6,11 +6,13 @@ torchrun -m tests.models.trainings PORT:REQUEST.json ...
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from conf.exchange import TrainRequest, TrainResult, serve
-from models.train import train
+from models.stopping import Stop
+from models.train import leave, train
 from tests.flows.fixtures import free_port
 from tests.models import launch
 
@@ -37,4 +39,5 @@ if __name__ == "__main__":
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"  # in which ranks would find those of the training before
     for argument in sys.argv[1:]:
         os.environ["MASTER_PORT"], _, sys.argv[1] = argument.partition(":")
-        serve(TrainRequest, train)
+        serve(TrainRequest, partial(train, stop=Stop()))
+    leave()
