@@ -108,6 +108,26 @@ def test_executors_train_as_torchrun_does_though_cancelled_and_though_a_rank_is_
     assert_same(weights(result), weights(alone))
 
 
+@pytest.mark.soak
+def test_a_mistake_and_a_cluster_that_is_too_small_are_one_line(servers: Servers, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_feature_set(tmp_path / "set", "binary")
+    master = servers.master()
+    servers.worker(master, "one")
+    train = launch.request(tmp_path / "set", tmp_path / "two", "ddp", 2)
+    wanted = request(master, train)
+    soon = wanted.train.launcher.model_copy(update={"wait_seconds": 5})
+    with started(wanted.model_copy(update={"train": wanted.train.model_copy(update={"launcher": soon})})) as engine:
+        engine.communicate(timeout=200)
+    assert launch.answer(train)["error"].startswith("launcher=spark: the cluster has no room for all ranks at once; ")
+    servers.worker(master, "two")
+    wrong = launch.request(tmp_path / "set", tmp_path / "wrong", "ddp", 2, learning_rate=1e30)
+    with started(request(master, wrong)) as engine:
+        engine.communicate(timeout=200)
+    assert launch.answer(wrong)["error"].startswith("numbers are not finite at step ")
+    assert launch.log(wrong).count("Started distributed training") == 1
+
+
 def test_ranks_are_as_many_as_executors() -> None:
     words = ["launcher=spark", "spark=standalone", "spark.master=spark://127.0.0.1:7077", "spark.executors=4"]
     assert ranks_of(compose("flights_delay", [*words, "strategy=ddp"])) == 4
