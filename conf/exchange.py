@@ -28,6 +28,7 @@ from conf.strategies import AnyStrategy
 from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
+AGENT = "FRANKLIN_AGENT"  # variable with the process of the agent that has started a rank
 
 
 class Track(Strict):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from conf.exchange import TrainRequest, TrainResult, serve
+from conf.exchange import AGENT, TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
 from models.feeds import open_feed
 from models.feeds.feed import Feed
@@ -88,6 +88,8 @@ def die_with_agent() -> None:
     """Have the system kill this process when its agent dies (Linux, `prctl(2)`): another one may soon go on here."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(os.environ.get(AGENT, os.getppid())):  # it has died already
+        os._exit(1)
 
 
 def leave() -> None:

@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousHandler, RendezvousTimeoutError
 
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest
+from conf.exchange import AGENT, TrainRequest
 from conf.launchers import Torchrun
 from models.launching.address import interface
 from models.shards import complete
@@ -123,6 +123,7 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
 
     """
     launcher = torchrun(request)
+    os.environ[AGENT] = str(os.getpid())
     if request.world_size // launcher.nodes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; a rank then takes its share of the cores
     if launcher.nodes > 1 and (name := interface(own)):

@@ -85,24 +85,47 @@ def test_executors_train_as_torchrun_does_though_cancelled_and_though_a_rank_is_
         wait_for_checkpoint(train.run_folder, after_step=10)
         ranks = [psutil.Process(pid) for pid in ranks_below(servers)]
         assert len(ranks) == 2
-        began = time.monotonic()
+        began, asked = time.time(), time.monotonic()
         engine.terminate()
         left = psutil.wait_procs(ranks, timeout=60)[1]
-        print(f"ranks were gone {time.monotonic() - began:.1f} s after their driver was asked to end")  # noqa: T201
+        print(f"ranks were gone {time.monotonic() - asked:.1f} s after their driver was asked to end")  # noqa: T201
         assert left == []
         assert engine.wait(60) != 0
     assert not train.answer.exists()
+    newest = max((train.run_folder / "checkpoints").glob("step-*[0-9]"))
+    assert newest.stat().st_mtime >= began
+    last = int(newest.name[5:])
     with started(wanted) as engine:
-        wait_for_checkpoint(train.run_folder, after_step=60)
+        wait_for_checkpoint(train.run_folder, after_step=last)
         kill(ranks_below(servers)[-1:])
         output, _ = engine.communicate(timeout=200)
         assert engine.returncode == 0, launch.log(train)[-3000:]
     reports = [json.loads(line.removeprefix(PROGRESS_MARK)) for line in output.splitlines()]
     assert [reports[0]["note"], reports[-1]["unit"]] == ["waits for 2 executors", "steps"]
     result = launch.result(train)
-    assert result.resumed_from_step > 60
+    assert result.resumed_from_step > last
     alone = launch.run(launch.request(tmp_path / "set", tmp_path / "alone", "ddp", 2, **LONG))
     assert_same(weights(result), weights(alone))
+
+
+@pytest.mark.soak
+def test_a_mistake_and_a_cluster_that_is_too_small_are_one_line(servers: Servers, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_feature_set(tmp_path / "set", "binary")
+    master = servers.master()
+    servers.worker(master, "one")
+    train = launch.request(tmp_path / "set", tmp_path / "two", "ddp", 2)
+    wanted = request(master, train)
+    soon = wanted.train.launcher.model_copy(update={"wait_seconds": 5})
+    with started(wanted.model_copy(update={"train": wanted.train.model_copy(update={"launcher": soon})})) as engine:
+        engine.communicate(timeout=200)
+    assert launch.answer(train)["error"].startswith("launcher=spark: the cluster has no room for all ranks at once; ")
+    servers.worker(master, "two")
+    wrong = launch.request(tmp_path / "set", tmp_path / "wrong", "ddp", 2, learning_rate=1e30)
+    with started(request(master, wrong)) as engine:
+        engine.communicate(timeout=200)
+    assert launch.answer(wrong)["error"].startswith("numbers are not finite at step ")
+    assert launch.log(wrong).count("Started distributed training") == 1
 
 
 def test_ranks_are_as_many_as_executors() -> None:

@@ -15,7 +15,7 @@ from tests.models import launch
 from tests.models.launch import ranks_of, wait_for_checkpoint
 
 pytestmark = pytest.mark.distributed
-HANG_SECONDS = 6
+HANG_SECONDS = 5
 given: list[int] = []
 
 
@@ -44,7 +44,7 @@ def sleeps_in_the_last_rank(batch: Batch) -> Batch:
     return batch
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.soak), 2])
 def test_a_rank_that_sleeps_is_named_with_its_step_and_its_stack(ranks: int, feature_set: Path, tmp_path: Path) -> None:
     wanted = wanted_in(feature_set, tmp_path, ranks, "sleeps_in_the_last_rank")
     with launch.start(wanted) as agent:

@@ -17,7 +17,7 @@ from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint
 
 pytestmark = pytest.mark.distributed
 CHOSEN = random.Random(20261125)  # noqa: S311, of moments, which are no secret
-LONG: dict[str, Any] = {"checkpoint_steps": 7, "max_epochs": 8}
+LONG: dict[str, Any] = {"checkpoint_steps": 7, "max_epochs": 6}
 
 
 class Untouched(NamedTuple):
