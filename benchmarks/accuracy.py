@@ -25,8 +25,8 @@ from benchmarks.by_hand import call
 from benchmarks.report import machine
 from conf.compose import compose
 from conf.exchange import EvaluateResult, PrepareResult, TrainResult
-from flows.engines import EVALUATE, PREPARE, to_evaluate, to_prepare, to_train, torchrun
-from models.parallel.world import world_size
+from flows.engines import EVALUATE, PREPARE, TRAIN, to_evaluate, to_prepare, to_train
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint
 
 METRIC = {"flights_delay": "auc", "flights_airtime": "rmse"}
@@ -44,9 +44,9 @@ def scores(experiment: str, strategies: Sequence[str], seeds: Sequence[int], ove
         for seed in seeds:
             for strategy in strategies:
                 settings = compose(experiment, [f"strategy={strategy}", f"seed={seed}", *overrides])
-                ranks = world_size(settings.strategy, settings.feed.batch_size)
+                ranks = ranks_of(settings)
                 folder = home / f"{strategy}-{seed}"
-                trained = call(torchrun(ranks), to_train(settings, folder, features, ranks, None), TrainResult)
+                trained = call(TRAIN, to_train(settings, folder, features, ranks, None), TrainResult)
                 asked = to_evaluate(settings, folder, features, trained.weights, None)
                 test = call(EVALUATE, asked, EvaluateResult).metrics["test"]
                 found[strategy].append(test[METRIC[experiment]].value)

@@ -1,5 +1,6 @@
 """Feature sets for `benchmarks.feed`: random numbers, written once as Spark writes them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,7 @@ def feature_set(folder: Path, shape: str, codec: str) -> Manifest:
     if (folder / "manifest.json").exists():
         return read_manifest(str(folder))
     rows, floats, categories = SHAPES[shape]
-    numeric = [Numeric(name=f"x{i}", mean=0, scale=1, indicator=False) for i in range(floats)]
-    vocabulary = [str(i) for i in range(CARDINALITY)]
-    categorical = [Categorical(name=f"c{i}", vocabulary=vocabulary) for i in range(categories)]
-    columns: list[Column] = [*numeric, *categorical]
+    numeric, categorical = _columns(floats, categories)
     draw = np.random.default_rng(1)
     (folder / "train").mkdir(parents=True)
     files = []
@@ -38,12 +36,23 @@ def feature_set(folder: Path, shape: str, codec: str) -> Manifest:
         pq.write_table(table, folder / path, row_group_size=GROUP_ROWS, use_dictionary=dictionaries, compression=codec)
         groups = [min(GROUP_ROWS, count - at) for at in range(0, count, GROUP_ROWS)]
         files.append(DataFile(path=path, row_groups=groups))
-    manifest = Manifest(
-        name=f"random_{shape}",
+    manifest = manifest_of(rows, floats, categories, files, f"random-{shape}-{codec}")
+    (folder / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
+    return manifest
+
+
+def manifest_of(
+    rows: int, floats: int, categories: int = 0, files: Sequence[DataFile] = (), fingerprint: str = "random"
+) -> Manifest:
+    """Make the manifest of random numbers, whose files may not exist."""
+    numeric, categorical = _columns(floats, categories)
+    columns: list[Column] = [*numeric, *categorical]
+    return Manifest(
+        name="random",
         task="regression",
         label=Label(name="y", classes=[], prior=[], mean=0, scale=1),
         columns=columns,
-        splits={"train": Split(files=files)},
+        splits={"train": Split(files=list(files))},
         holdout=[],
         rows_in=rows,
         quarantined={},
@@ -51,8 +60,12 @@ def feature_set(folder: Path, shape: str, codec: str) -> Manifest:
         inferred={},
         example=[],
         inputs=[],
-        fingerprint=f"random-{shape}-{codec}",
+        fingerprint=fingerprint,
         created="2026-11-23T00:00:00+00:00",
     )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
-    return manifest
+
+
+def _columns(floats: int, categories: int) -> tuple[list[Numeric], list[Categorical]]:
+    numeric = [Numeric(name=f"x{i}", mean=0, scale=1, indicator=False) for i in range(floats)]
+    vocabulary = [str(i) for i in range(CARDINALITY)]
+    return numeric, [Categorical(name=f"c{i}", vocabulary=vocabulary) for i in range(categories)]

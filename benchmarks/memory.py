@@ -28,7 +28,7 @@ from conf.compose import compose
 from conf.exchange import EvaluateResult, PrepareResult, TrainResult
 from conf.manifest import read_manifest
 from conf.schema import Settings
-from flows.engines import EVALUATE, PREPARE, to_evaluate, to_prepare, to_train, torchrun
+from flows.engines import EVALUATE, PREPARE, TRAIN, to_evaluate, to_prepare, to_train
 from spark_jobs.fingerprint import fingerprint
 
 UNITS = {"m": 2**20, "g": 2**30}
@@ -47,7 +47,7 @@ def stages(settings: Settings, folder: Path) -> dict[str, Callable[[Group], str]
 
     def train(group: Group) -> str:
         request = to_train(settings, folder / "train", features, 1, None)
-        trained.append(call(group.enter(torchrun(1)), request, TrainResult))
+        trained.append(call(group.enter(TRAIN), request, TrainResult))
         return f"{trained[0].rows_per_second:,.0f} rows/s, waiting {trained[0].metrics['data_wait_share']:.2%}"
 
     def score(group: Group) -> str:

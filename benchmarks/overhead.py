@@ -30,14 +30,14 @@ from flows.engines import (
     EVALUATE,
     PREPARE,
     REGISTER,
+    TRAIN,
     to_evaluate,
     to_prepare,
     to_register,
     to_train,
-    torchrun,
 )
 from flows.up import servers
-from models.parallel.world import world_size
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint
 
 EXPERIMENT = "flights_delay"
@@ -46,9 +46,9 @@ EXPERIMENT = "flights_delay"
 def by_hand(settings: Settings, track: Track, folder: Path) -> None:
     """Start the engines one after the other."""
     features = str(folder / "features")
-    ranks = world_size(settings.strategy, settings.feed.batch_size)
+    ranks = ranks_of(settings)
     call(PREPARE, to_prepare(settings, folder, features, fingerprint(settings.data)), PrepareResult)
-    trained = call(torchrun(ranks), to_train(settings, folder / "train", features, ranks, track), TrainResult)
+    trained = call(TRAIN, to_train(settings, folder / "train", features, ranks, track), TrainResult)
     call(EVALUATE, to_evaluate(settings, folder, features, trained.weights, track), EvaluateResult)
     call(REGISTER, to_register(settings, folder, features, trained.weights, track), RegisterResult)
 

@@ -22,7 +22,7 @@ from benchmarks.step_bare import Bare
 from conf.compose import compose
 from conf.exchange import PrepareResult, TrainRequest, TrainResult
 from conf.manifest import read_manifest
-from flows.engines import PREPARE, engine, to_prepare, to_train, torchrun
+from flows.engines import PREPARE, TRAIN, engine, to_prepare, to_train
 from spark_jobs.fingerprint import fingerprint
 
 NETWORKS = ("64", "256,128,64", "512,512,512", "1024,1024,1024")
@@ -31,7 +31,7 @@ EPOCHS = 2
 
 def ours(request: TrainRequest) -> float:
     """Seconds of a step in a launched training."""
-    result = call(torchrun(1), request, TrainResult)
+    result = call(TRAIN, request, TrainResult)
     rows = read_manifest(request.feature_set).splits["train"].rows
     return rows * result.epochs / result.steps / result.rows_per_second
 

@@ -21,8 +21,8 @@ from benchmarks.by_hand import call
 from benchmarks.report import machine
 from conf.compose import compose
 from conf.exchange import PrepareResult, TrainResult
-from flows.engines import PREPARE, to_prepare, to_train, torchrun
-from models.parallel.world import world_size
+from flows.engines import PREPARE, TRAIN, to_prepare, to_train
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint
 
 STRATEGIES = ("single", "ddp")
@@ -44,9 +44,9 @@ def main() -> None:
                 for made in features.glob(".mapped*"):
                     shutil.rmtree(made)
                 settings = compose("flights_delay", [*options.overrides, f"strategy={strategy}"])
-                ranks = world_size(settings.strategy, settings.feed.batch_size)
+                ranks = ranks_of(settings)
                 request = to_train(settings, folder / f"{strategy}-{number}", str(features), ranks, None)
-                found[strategy].append(call(torchrun(ranks), request, TrainResult).metrics)
+                found[strategy].append(call(TRAIN, request, TrainResult).metrics)
     table = Table(title=f"waiting: {machine()}, {datetime.now(UTC):%Y-%m-%d}")
     for heading in ("strategy", "share of the time that steps wait", "median", "rows/s"):
         table.add_column(heading, justify="left" if heading == "strategy" else "right")

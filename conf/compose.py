@@ -58,9 +58,10 @@ def compose(experiment: str, overrides: Sequence[str] = ()) -> Settings:
         _lay_over(tree, _own_table(Path(experiment)))
     _lay_over(tree, values)
     _check_complete(tree)
-    _check_space(tree)
     tree["home"] = _absolute(tree["home"])
-    return _validate(tree)
+    settings = _validate(tree)
+    _check_space(settings.model_dump())  # whose numbers have the types of their keys
+    return settings
 
 
 def replace(settings: Settings, values: dict[str, Any]) -> Settings:

@@ -13,20 +13,23 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
+from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork
 from conf.schema import Checkpointing, Feed, Optimizer, Trainer
-from conf.spark import AnySpark
+from conf.spark import AnyCluster, AnySpark
 from conf.splits import AnySplit
 from conf.strategies import AnyStrategy
 from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
+ERROR_MARK = "franklin: "  # of what ends a machine that has joined, among the lines that it says
+AGENT = "FRANKLIN_AGENT"  # variable with the process of the agent that has started a rank
 
 
 class Track(Strict):
@@ -129,8 +132,18 @@ class TrainRequest(Request):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing
+    launcher: AnyLauncher
     world_size: int
+    cores: int | None = Field(description="of the processor, that a rank may use; null: its share of the machine's")
     track: Track | None
+
+
+class SparkRanksRequest(Request):
+    """Have executors of Spark run a training's ranks, each of which runs `module` with the training's request."""
+
+    spark: AnyCluster = Field(discriminator="name")
+    module: str
+    train: TrainRequest
 
 
 class TrainResult(Strict):
@@ -141,6 +154,7 @@ class TrainResult(Strict):
     best_epoch: int
     steps: int
     resumed_from_step: int
+    restarts: int = Field(description="times that ranks were started again")
     validation_loss: float
     metrics: dict[str, float]
     rows_per_second: float
@@ -239,3 +253,12 @@ def answer(path: Path, content: dict[str, object]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(path)
+
+
+def answered(path: Path) -> dict[str, Any]:
+    """What an answer file says; nothing, if there is none yet."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content

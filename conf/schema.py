@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from conf.data import Data
+from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork, check_columns
-from conf.spark import AnySpark
+from conf.spark import AnySpark, Cluster
 from conf.strategies import AnyStrategy
 from conf.strict import Name, Positive, Share, Strict
 
@@ -58,14 +59,7 @@ class Trainer(Strict):
     compile: bool = Field(description="whether torch.compile makes code of the blocks; needs a C++ compiler")
     checkpoint_steps: Positive | None = Field(description="also checkpoint every so many steps; null: each epoch only")
     keep_checkpoints: Positive = Field(description="the last few are kept, and the best")
-
-
-class Launcher(Strict):
-    """What starts the ranks."""
-
-    name: Literal["torchrun"]
-    timeout_seconds: Positive = Field(description="an engine (Spark job, training, ...) that takes longer is ended")
-    retries: Annotated[int, Field(ge=0)] = Field(description="times a crashed training is resumed from its checkpoint")
+    accelerator: Literal["auto", "gpu"] = Field(description="auto: GPUs if there are any; gpu: nothing without one")
 
 
 class Range(Strict):
@@ -114,6 +108,9 @@ class Settings(Strict):
     experiment: Name
     home: Path = Field(description="folder of feature sets, run folders, logs and the local MLflow store")
     seed: Annotated[int, Field(ge=0)]
+    resume: Path | None = Field(
+        description="folder of an earlier run, whose training this one goes on with; null: none"
+    )
     data: Data
     spark: AnySpark
     feed: Feed
@@ -122,13 +119,22 @@ class Settings(Strict):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing = Field(description="which blocks' activations are recomputed instead of kept")
-    launcher: Launcher
+    launcher: AnyLauncher
     tuner: Tuner
     tracking: Tracking
 
     def feature_set(self, fingerprint: str) -> Path:
         """Where the feature set of a fingerprint is."""
         return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
+
+    @model_validator(mode="after")
+    def _ranks_have_executors(self) -> "Settings":
+        if self.launcher.name == "spark" and not isinstance(self.spark, Cluster):
+            raise ValueError(
+                f"launcher=spark puts ranks into Spark's executors, and spark={self.spark.name} has none for them; "
+                "choose spark=standalone, yarn or k8s, or launcher=torchrun"
+            )
+        return self
 
     @model_validator(mode="after")
     def _network_suits_the_data(self) -> "Settings":

@@ -123,5 +123,6 @@ class ConnectSpark(Spark):
         return jars
 
 
-AnyDriver = LocalSpark | StandaloneSpark | YarnSpark | KubernetesSpark
+AnyCluster = StandaloneSpark | YarnSpark | KubernetesSpark
+AnyDriver = LocalSpark | AnyCluster
 AnySpark = Annotated[AnyDriver | ConnectSpark, Field(discriminator="name")]

@@ -87,6 +87,22 @@ def plan(experiment: Experiment, overrides: Overrides = None, *, debug: Debug = 
 
 
 @app.command()
+def join(
+    first: Annotated[
+        str, typer.Argument(help="launcher.address of the machine where `franklin run` is", metavar="HOST:PORT")
+    ],
+    *,
+    address: Annotated[str | None, typer.Option(help="at which the others reach this machine")] = None,
+    debug: Debug = False,
+) -> None:
+    """Lend this machine to the trainings of another one (launcher.nodes over 1), until Ctrl-C."""
+    with errors_for_people(debug=debug):
+        from flows.join import lend
+
+        lend(first, address, default_home(), say=typer.echo)
+
+
+@app.command()
 def doctor() -> None:
     """Look at this machine: what is there, what is missing, and how to mend it."""
     with errors_for_people(debug=False):

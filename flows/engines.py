@@ -10,10 +10,13 @@ from conf.exchange import (
     PrepareRequest,
     Ranks,
     RegisterRequest,
+    Request,
+    SparkRanksRequest,
     Track,
     TrainRequest,
 )
 from conf.schema import Settings
+from conf.spark import AnyCluster
 
 
 def engine(module: str) -> list[str]:
@@ -21,15 +24,13 @@ def engine(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-def torchrun(ranks: int) -> list[str]:
-    """Command that starts `ranks` ranks of training on this machine; a rank that dies ends the others."""
-    options = ["--standalone", f"--nproc-per-node={ranks}", "--max-restarts=0"]
-    return [*engine("torch.distributed.run"), *options, "-m", "models.train"]
-
-
 LAND = engine("spark_jobs.land")
 PREPARE = engine("spark_jobs.prepare")
 PLAN = engine("models.parallel.planner")
+TRAIN = engine("models.launch")
+RANK = "models.train"
+TRAIN_IN_SPARK = engine("spark_jobs.ranks")
+JOIN = engine("models.join")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 
@@ -84,9 +85,25 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         trainer=settings.trainer,
         strategy=settings.strategy,
         checkpointing=settings.checkpointing,
+        launcher=settings.launcher,
         world_size=ranks,
+        cores=cluster.executor_cores if (cluster := executors(settings)) else None,
         track=track,
     )
+
+
+def launching(settings: Settings, request: TrainRequest) -> tuple[list[str], Request]:
+    """Command of what launches the ranks of a training, and what it is asked."""
+    cluster = executors(settings)
+    if cluster is None:
+        return TRAIN, request
+    return TRAIN_IN_SPARK, SparkRanksRequest(answer=request.answer, spark=cluster, module=RANK, train=request)
+
+
+def executors(settings: Settings) -> AnyCluster | None:
+    """The cluster whose executors run ranks, if they do."""
+    spark = settings.spark
+    return spark if settings.launcher.name == "spark" and isinstance(spark, AnyCluster) else None
 
 
 def to_evaluate(

@@ -22,11 +22,13 @@ from flows.cancel import cancellable, say_cancelled
 from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
+from flows.join import wanting
+from flows.resume import check_resume
 from flows.stages import evaluate, plan, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker, tracked
 from flows.tune import tune
-from models.parallel.world import world_size
+from models.parallel.room import ranks_of
 
 
 def run_name() -> str:
@@ -70,12 +72,15 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
     name = f"{settings.experiment}-{settings.strategy.name}"
     with tracked(settings, folder, name, _tags(settings)) as tracker:
         _introduce(tracker, settings)
-        ranks = world_size(settings.strategy, settings.feed.batch_size)
+        ranks = ranks_of(settings)
+        check_resume(settings)
         run = Context(settings, folder, tracker, shown_on)
+        for line in wanting(settings.launcher):
+            shown_on.say(line)
         feature_set = prepare(run)
         if settings.strategy.name == "auto":
             run.settings = settings = plan(run, feature_set, settings)
-            ranks = world_size(settings.strategy, settings.feed.batch_size)
+            ranks = ranks_of(settings)
         best = settings if settings.tuner.name == "none" else tune(run, feature_set)
         _describe(tracker, best, ranks)
         trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)

@@ -13,7 +13,8 @@ from conf.errors import FranklinError
 from conf.exchange import Plan, PlanResult, Ranks
 from conf.schema import Settings
 from conf.strategies import Auto, StrategyName
-from models.parallel.world import count_gpus, world_size
+from models.parallel.room import room_of
+from models.parallel.world import world_size
 
 GIGABYTE = 1e9
 WIDTH = 120
@@ -45,13 +46,14 @@ def unsuited(settings: Settings, result: PlanResult) -> list[str]:
 def _asked(settings: Settings) -> Iterator[Ranks | str]:
     chosen = settings.strategy
     names: Sequence[StrategyName] = chosen.candidates if isinstance(chosen, Auto) else get_args(StrategyName)
+    room = room_of(settings)
     for name in names:
         ranks = None if chosen.name == "single" else chosen.world_size
         strategy = chosen if name == chosen.name else shipped(name, ranks)
         if isinstance(strategy, Auto):
             continue
         try:
-            yield Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size))
+            yield Ranks(strategy=strategy, world_size=world_size(strategy, settings.feed.batch_size, room))
         except FranklinError as error:
             if name == chosen.name:
                 raise
@@ -63,9 +65,9 @@ def judge(settings: Settings, result: PlanResult) -> list[Judged]:
     auto = settings.strategy if isinstance(settings.strategy, Auto) else shipped("auto", None)
     if not isinstance(auto, Auto):
         raise TypeError("conf/strategy/auto.yaml is of another strategy")
-    judged = []
+    judged, room = [], room_of(settings)
     for plan in result.plans:
-        share = 1 if count_gpus() else plan.world_size  # ranks without a GPU share one processor
+        share = plan.world_size // room.unit if room.gpus is False else 1  # ranks without a GPU share a processor
         computing = plan.flop * share / result.flop_per_second / (1 - plan.idle_share)
         seconds = computing + plan.communicated_bytes / (auto.gigabytes_per_second * GIGABYTE)
         judged.append(Judged(plan, seconds, plan.memory_bytes <= auto.memory_bytes))

@@ -16,16 +16,17 @@ from flows.engines import (
     PLAN,
     PREPARE,
     REGISTER,
+    launching,
     to_evaluate,
     to_plan,
     to_prepare,
     to_register,
     to_train,
-    torchrun,
 )
 from flows.plans import as_text, candidates, choose, judge, mebibytes, table, unsuited
 from flows.processes import EngineCrashError, Progress
-from models.parallel.world import world_size
+from flows.resume import goes_on
+from models.parallel.room import ranks_of
 from spark_jobs.fingerprint import fingerprint, pinned
 
 REASONS_SHOWN = 3
@@ -76,7 +77,7 @@ def plan(run: Context, feature_set: str, settings: Settings) -> Settings:
 @task(name="train", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
 def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
     """Train the network; a retry goes on from the last checkpoint."""
-    with run.stage("train") as stage:
+    with run.stage("train") as stage, goes_on(run, run.folder / "train"):
         result = launch(stage, run.tracker.track, feature_set, settings, run.folder / "train")
         resumed = f", resumed at step {result.resumed_from_step:,}" if result.resumed_from_step else ""
         stage.note = (
@@ -84,7 +85,7 @@ def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
             f"validation loss {result.validation_loss:.4f}, {result.rows_per_second:,.0f} rows/s{resumed}"
         )
         shown = {name: result.metrics[name] for name in ("rows_per_second", "data_wait_share")}
-        run.tracker.record(shown | {"epochs": result.epochs})
+        run.tracker.record(shown | {"epochs": result.epochs, "restarts": result.restarts})
     return result
 
 
@@ -98,9 +99,9 @@ def launch(
     watch: Callable[[Progress], None] | None = None,
 ) -> TrainResult:
     """Train once, in `folder`, over all ranks of the strategy, writing into the MLflow run of `track`."""
-    ranks = world_size(settings.strategy, settings.feed.batch_size)
-    request = to_train(settings, folder, feature_set, ranks, track)
-    return stage.run(torchrun(ranks), request, TrainResult, watch)
+    ranks = ranks_of(settings)
+    command, request = launching(settings, to_train(settings, folder, feature_set, ranks, track))
+    return stage.run(command, request, TrainResult, watch)
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)

@@ -7,6 +7,8 @@ The last ones are kept, and the one after the best epoch.
 """
 
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest
-from models.shards import PARTIAL, Saver, complete, remove, step_name
+from conf.exchange import TrainRequest, answer
+from models.shards import PARTIAL, Saver, complete, damage, remove, step_name
+from models.stopping import Agreement, Stop, StoppedError
 
 
 class Checkpoints(Checkpoint):
@@ -28,19 +31,31 @@ class Checkpoints(Checkpoint):
 
     """
 
-    def __init__(self, saver: Saver, folder: Path, every_steps: int | None) -> None:
-        """Write into `folder` after each epoch, and every so many steps."""
+    def __init__(self, saver: Saver, folder: Path, every_steps: int | None, stop: Stop) -> None:
+        """Write into `folder` after each epoch, every so many steps, and when ranks are asked to `stop`."""
         self._saver, self._folder, self._every_steps = saver, folder, every_steps
+        self._stop, self._agreement = stop, Agreement(stop)
         self.best_loss = float("inf")
         self.best_epoch = 0
         self.resumed_from_step = 0
         self._stopped = False
-        self._step = 0  # of the last checkpoint
+        self._step = 0  # that was looked at last
 
     @property
     def best(self) -> Path:
-        """The checkpoint after the best epoch."""
-        return self._folder / step_name(self._saver.best_step)
+        """The checkpoint after the best epoch.
+
+        Raises:
+            FranklinError: it is damaged.
+
+        """
+        path = self._folder / step_name(self._saver.best_step)
+        if reason := damage(path):
+            raise FranklinError(
+                f"the checkpoint {path}, that of the best epoch, is damaged ({reason}); delete {self._folder} to start "
+                "afresh"
+            )
+        return path
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to say about the best epoch and whether training is over."""
@@ -59,12 +74,27 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Do not go on with a training that early stopping had ended."""
         trainer.should_stop = self._stopped
+        self._step = trainer.global_step
+        self._stop.training = True
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Write a checkpoint if it is time."""
+        """Write a checkpoint if it is time.
+
+        Raises:
+            StoppedError: a rank was asked to end, and the checkpoint is there.
+
+        """
         step = trainer.global_step
-        if self._every_steps and step % self._every_steps == 0 and step != self._step and not trainer.is_last_batch:
+        if step == self._step or trainer.is_last_batch:  # a step has several batches; after an epoch comes validation
+            return
+        self._step = step
+        stop = self._agreement.look(step)
+        if stop or (self._every_steps and step % self._every_steps == 0):
             self._write(trainer)
+        if stop:
+            self._saver.wait()
+            sys.stderr.write(f"asked to end, after step {step}; its checkpoint is there\n")
+            raise StoppedError(128 + signal.SIGTERM)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Write a checkpoint that knows whether it is the best so far."""
@@ -77,16 +107,32 @@ class Checkpoints(Checkpoint):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
         """Wait for the last checkpoint."""
+        self._stop.training = False
+        self._agreement.close()
         self._saver.wait()
 
     def _write(self, trainer: Trainer) -> None:
-        self._step = trainer.global_step
         trainer.save_checkpoint(self._folder / step_name(trainer.global_step), weights_only=False)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Find the complete checkpoint with the most steps."""
-    return max(complete(folder), default=None)
+    """Find the whole checkpoint with the most steps; one that is damaged is passed over, and told.
+
+    Raises:
+        FranklinError: all that are there are damaged.
+
+    """
+    found = complete(folder)
+    for path in reversed(found):
+        if (reason := damage(path)) is None:
+            return path
+        sys.stderr.write(f"the checkpoint {path} is damaged ({reason}): passed over\n")
+    if found:
+        raise FranklinError(
+            f"the checkpoint {found[-1]} is damaged ({damage(found[-1])}), and no other is there; delete {folder} to "
+            "start afresh"
+        )
+    return None
 
 
 def clear(folder: Path) -> None:
@@ -111,7 +157,7 @@ def check_identity(folder: Path, request: TrainRequest, fingerprint: str, *, wri
     }
     if last_checkpoint(folder) is None:
         if write:
-            path.write_text(json.dumps(here), encoding="utf-8")
+            answer(path, here)
         return
     there = json.loads(path.read_text(encoding="utf-8"))
     for key, value in here.items():

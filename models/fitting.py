@@ -1,5 +1,7 @@
 """Fitting a network to a feed, as Lightning does it."""
 
+import os
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from conf.errors import FranklinError
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from models import networks
@@ -15,18 +18,22 @@ from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoi
 from models.feeds.feed import Feed
 from models.feeds.record import Record
 from models.feeds.transformed import Transformed
+from models.marks import Marks
 from models.measuring import Measure
 from models.module import Learner
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
 from models.parallel.ranks import Ranks
+from models.parallel.world import count_cores
 from models.reporting import Reporter
 from models.shards import PARTIAL, Saver, consolidate
+from models.stopping import Stop, take_over
 from models.threads import share_cores
+from models.watching import Watch
 
 MISSED = 1e-6  # an improvement of the validation loss below this is none
-WAIT = timedelta(minutes=30)
+LONGER = timedelta(minutes=1)  # than it takes to find a rank that hangs, which says more
 
 
 def fit(
@@ -38,6 +45,8 @@ def fit(
     *,
     rank: int,
     local_ranks: int,
+    stop: Stop,
+    watch: Watch,
 ) -> TrainResult | None:
     """Fit the network, from the last checkpoint on if there is one; every rank calls this, with its own feeds.
 
@@ -45,15 +54,21 @@ def fit(
         The best epoch's weights and how training went, on rank 0; None on the others.
 
     Raises:
-        FranklinError: a network that the strategy cannot take, a loss that is not finite, or checkpoints of another
-            training.
+        FranklinError: no GPU where one is wanted, a network that the strategy cannot take, a loss that is not finite,
+            or checkpoints of another training.
+        StoppedError: `stop` was asked, and there is a checkpoint to go on from.
 
     """
+    if request.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        raise FranklinError(
+            f"trainer.accelerator=gpu: torch sees no GPU on {socket.gethostname()}; take trainer.accelerator=auto"
+        )
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
     parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
-    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
+    cores = request.cores or max(1, count_cores() // local_ranks)
+    share_cores(network, request.feed.batch_size // request.world_size, cores)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
@@ -68,6 +83,7 @@ def fit(
         steps=total_steps,
         gradient_clip=request.trainer.gradient_clip,
         seed=request.seed,
+        spoilt=request.run_folder / "spoilt" / f"rank-{rank}.parquet",
     )
     plan = parallelism.plan(
         Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
@@ -77,20 +93,22 @@ def fit(
         for block in network.blocks:
             block.compile()
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
+    patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
-    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
+    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps, stop)
     reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=Ranks(parallelism, saver, WAIT, averaged.state if averaged else dict),
+        strategy=Ranks(parallelism, saver, patience, averaged.state if averaged else dict),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
         accumulate_grad_batches=request.trainer.accumulate,
         callbacks=[
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
+            Marks(watch),
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),
@@ -101,6 +119,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    take_over(trainer)
     trainer.fit(learner, train, validation, ckpt_path=last_checkpoint(folder), weights_only=True)
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()
@@ -117,6 +136,7 @@ def fit(
         best_epoch=checkpoints.best_epoch,
         steps=trainer.global_step,
         resumed_from_step=checkpoints.resumed_from_step,
+        restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
         validation_loss=checkpoints.best_loss,
         metrics=reporter.metrics,
         plan=plan,

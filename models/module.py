@@ -1,6 +1,8 @@
 """A network and how it learns, as Lightning takes it."""
 
 from functools import partial
+from math import inf, isfinite
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
@@ -13,11 +15,10 @@ from conf.manifest import Manifest
 from conf.schema import Optimizer
 from models.criterion import Criterion
 from models.feeds.batch import Batch
+from models.finite import ElsewhereError, gradients, origin, write_rows
 from models.networks.network import Network
 from models.optimizers import Schedule, make
 from models.parallel.parallelism import Forward, Parallelism
-
-FINITE_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 
 
 class Feed(Protocol):
@@ -45,6 +46,7 @@ class Learner(LightningModule):
         steps: int,
         gradient_clip: float | None,
         seed: int,
+        spoilt: Path | None = None,
     ) -> None:
         """Take the network and what it learns with.
 
@@ -56,17 +58,19 @@ class Learner(LightningModule):
             steps: of the whole training, for the schedule.
             gradient_clip: largest norm of all gradients together.
             seed: of dropout.
+            spoilt: Parquet file that gets the rows which make numbers not finite; None: nobody wants them.
 
         """
         super().__init__()
         self.network = network
-        self._criterion = Criterion(manifest)
+        self._manifest, self._criterion, self._spoilt = manifest, Criterion(manifest), spoilt
         self._optimizer = optimizer
         self._parallelism = parallelism
         self._steps = steps
         self._gradient_clip = gradient_clip
         self._seed = seed
         self._forward: Forward | None = None
+        self._batches: list[tuple[int, Batch]] = []  # of this step
         self.register_buffer("_sums", torch.zeros(2, dtype=torch.float64), persistent=False)
 
     def configure_model(self) -> None:
@@ -85,20 +89,22 @@ class Learner(LightningModule):
         cast("Feed", self.trainer.train_dataloader).set_epoch(self.current_epoch)
         self._sums.zero_()
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, stream, epoch, batch): a resumed run repeats it without a saved state."""
+        self._seed_dropout(batch_idx)
+        self._batches.append((batch_idx, batch))
+
+    def _seed_dropout(self, batch_idx: int) -> None:
         cuda = self.device.type == "cuda"
         generator = torch.cuda.default_generators[self.device.index] if cuda else torch.default_generator
         stream = self._parallelism.stream(self.global_rank)
         generator.manual_seed(hash((self._seed, stream, self.current_epoch, batch_idx)) & (2**63 - 1))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002 -- Lightning's signature
         """Return the loss of a step."""
         share = batch.weight / self.trainer.accumulate_grad_batches
         loss = self._parallelism.train(self._forward or self.network, batch, self._criterion, share)
         self._add(loss, batch)
-        if batch_idx % FINITE_EVERY == 0:
-            self._check_finite("training")
         return loss if batch.weight == 1 else loss * batch.weight
 
     def backward(self, loss: Tensor, *_: Any, **__: Any) -> None:
@@ -111,9 +117,45 @@ class Learner(LightningModule):
             optimizer.zero_grad()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002 -- Lightning's
-        """Clip gradients by their norm over all parameters (and, when they are sharded, over all ranks)."""
-        if self._gradient_clip is not None:
-            self._parallelism.clip(self.network, self._gradient_clip)
+        """Clip gradients by their norm over all parameters (and, when they are sharded, over all ranks).
+
+        Raises:
+            FranklinError: they are not finite, on any rank whose gradients are added to this one's.
+
+        """
+        most = inf if self._gradient_clip is None else self._gradient_clip
+        if not isfinite(self._parallelism.clip(self.network, most)):
+            self._give_up()
+        self._batches.clear()
+
+    def _give_up(self) -> None:
+        """Say what spoilt the step, whose batches go forward once more; weights are still those before it."""
+        for number, batch in self._batches:
+            self._seed_dropout(number)
+            rerun = partial(self._parallelism.judge, self._forward or self.network, batch, self._criterion)
+            with self.trainer.precision_plugin.train_step_context():
+                found = origin(self.network, self._manifest, batch, rerun)
+            if found:
+                way = "mend it, or feed.transform" if found.rows else self._advice()
+                raise FranklinError(
+                    f"{self._place(number)}: first {found.what}, on rank {self.global_rank}; {way}{self._keep(batch)}"
+                )
+        last, _ = self._batches[-1]
+        raise ElsewhereError(f"{self._place(last)}: first {gradients(self.network)}; {self._advice()}")
+
+    def _place(self, batch: int) -> str:
+        where = f"at step {self.global_step} (epoch {self.current_epoch + 1}, batch {batch + 1})"
+        return f"numbers are not finite {where}"
+
+    def _keep(self, batch: Batch) -> str:
+        """Keep a batch's rows, and say where."""
+        if self._spoilt is None:
+            return ""
+        write_rows(self._manifest, batch, self._spoilt)
+        return f"; the batch is in {self._spoilt}"
+
+    def _advice(self) -> str:
+        return f"lower optimizer.learning_rate (now {self._optimizer.learning_rate:g}) or set trainer.gradient_clip"
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
         """Add a batch to the validation loss."""
@@ -142,5 +184,5 @@ class Learner(LightningModule):
         if not self._sums[0].isfinite():
             raise FranklinError(
                 f"the {stage} loss is not finite in epoch {self.current_epoch + 1}, at step {self.global_step}: "
-                f"lower optimizer.learning_rate (now {self._optimizer.learning_rate:g}) or set trainer.gradient_clip",
+                f"{self._advice()}"
             )

@@ -3,10 +3,12 @@
     step-000000840   shards as torch.distributed.checkpoint writes them, under the names of the whole network, so that
                      any number of ranks and any strategy can load them; and trainer.pt, the rest
 
-A checkpoint is written under another name and renamed when the last rank is done, so there is no half of one to be
-found.
+A checkpoint is written under another name and renamed when the last rank is done and all of it has reached the disk;
+before it is removed, it is renamed too. Should half of one be found all the same (a disk that lost what it had
+confirmed, a copy that was cut off), it is told from a whole one by the sizes that it says its files have.
 """
 
+import os
 import pickle
 import random
 import shutil
@@ -63,6 +65,7 @@ class Saver:
         if rank == 0:
             partial.mkdir(exist_ok=True)  # another rank may have been quicker
             torch.save(rest, partial / REST)
+            _sync(partial / REST)
         writing: Any = async_save(
             tensors | {"random": {str(rank): _random_state()}},
             checkpoint_id=partial,
@@ -86,12 +89,14 @@ class Saver:
         writing.result()  # on the first rank: of all ranks
         if not first:
             return
-        remove(path)  # of an earlier attempt
+        remove_whole(path)  # of an earlier attempt
+        _sync(partial)
         partial.rename(path)
+        _sync(self._folder)
         best = self._folder / step_name(self.best_step)
         for old in complete(self._folder)[: -self._keep]:
             if old != best:
-                remove(old)
+                remove_whole(old)
 
 
 def step_name(step: int) -> str:
@@ -102,6 +107,22 @@ def step_name(step: int) -> str:
 def complete(folder: Path) -> list[Path]:
     """The complete checkpoints, the fewest steps first."""
     return sorted(path for path in folder.glob("step-*") if path.suffix != PARTIAL)
+
+
+def damage(path: Path) -> str | None:
+    """What a checkpoint lacks, if it is not whole."""
+    try:
+        stored = FileSystemReader(path).read_metadata().storage_data.values()
+        torch.load(path / REST, weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        return str(error).partition("\n")[0] or "a file is empty"
+    for each in stored:
+        file = path / each.relative_path
+        if not file.exists():
+            return f"{file.name} is missing"
+        if file.stat().st_size < each.offset + each.length:
+            return f"{file.name} is too short"
+    return None
 
 
 def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: dict[str, Any]) -> dict[str, Any]:
@@ -148,12 +169,30 @@ def consolidate(checkpoint: Path, network: nn.Module) -> dict[str, Tensor]:
     return whole
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a complete checkpoint, if it is there, of which nobody shall find half."""
+    if path.exists():
+        going = path.with_name(f"{path.name}-old{PARTIAL}")
+        remove(going)
+        path.rename(going)
+        remove(going)
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _random_state() -> bytes:

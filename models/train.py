@@ -1,20 +1,34 @@
-"""Training, as every rank runs it: `torchrun --nproc-per-node N -m models.train REQUEST.json`."""
+"""Training, as every rank runs it: `python -m models.train REQUEST.json`, with the variables that torchrun sets."""
 
+import ctypes
+import multiprocessing
 import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.elastic.multiprocessing.errors import record
 
-from conf.exchange import TrainRequest, TrainResult, serve
+from conf.exchange import AGENT, TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
 from models.feeds import open_feed
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
+from models.finite import ElsewhereError
 from models.parallel import load
 from models.parallel.parallelism import Parallelism
+from models.stopping import Stop
+from models.watching import Watch
+
+PR_SET_PDEATHSIG = 1
+ANSWER_SECONDS = 5
 
 
-def train(request: TrainRequest) -> TrainResult | None:
+def train(request: TrainRequest, stop: Stop) -> TrainResult | None:
     """Train, or go on from the last checkpoint; every rank calls this.
 
     Returns:
@@ -25,12 +39,19 @@ def train(request: TrainRequest) -> TrainResult | None:
 
     """
     rank, local_ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    manifest = read_manifest(request.feature_set)
-    parallelism = load(request.strategy, request.world_size)
-    feeds = [_feed(request, manifest, split, parallelism, rank) for split in ("train", "validation")]
-    from models.fitting import fit  # takes two seconds to import, in which the feeds make their files
+    with Watch(rank, request.world_size, request.launcher.hang_seconds, request.answer).running() as watch:
+        manifest = read_manifest(request.feature_set)
+        parallelism = load(request.strategy, request.world_size)
+        feeds = [_feed(request, manifest, split, parallelism, rank) for split in ("train", "validation")]
+        from models.fitting import fit  # takes two seconds to import, in which the feeds make their files
 
-    return fit(request, manifest, parallelism, *feeds, rank=rank, local_ranks=local_ranks)
+        try:
+            return fit(
+                request, manifest, parallelism, *feeds, rank=rank, local_ranks=local_ranks, stop=stop, watch=watch
+            )
+        except ElsewhereError:
+            wait_for(request.answer)
+            raise
 
 
 def _feed(
@@ -49,5 +70,46 @@ def _feed(
     )
 
 
+def wait_for(answer: Path) -> None:
+    """Let another rank answer, if one does; this one has nothing to add.
+
+    Raises:
+        SystemExit: it has.
+
+    """
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        if answer.exists():
+            raise SystemExit(1)
+        time.sleep(0.1)
+
+
+def die_with_agent() -> None:
+    """Have the system kill this process when its agent dies (Linux, `prctl(2)`): another one may soon go on here."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(os.environ.get(AGENT, os.getppid())):  # it has died already
+        os._exit(1)
+
+
+def leave() -> None:
+    """End this process now: while Python ends in good order, threads of torch may abort it."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+@record  # tells the agent what was raised
+def main() -> None:
+    """Run this rank."""
+    die_with_agent()
+    stop = Stop()
+    stop.listen()
+    serve(TrainRequest, partial(train, stop=stop))
+    leave()
+
+
 if __name__ == "__main__":
-    serve(TrainRequest, train)
+    main()

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,14 @@ COMPILED = "-XX:-DontCompileHugeMethods"
 
 
 @contextmanager
-def session(spark: AnySpark, shared: str | None = None) -> Iterator[SparkSession]:
-    """Open a Spark session that reports its tasks and leaves nothing behind.
+def session(spark: AnySpark, shared: str | None = None, *, reports: bool = True) -> Iterator[SparkSession]:
+    """Open a Spark session that leaves nothing behind.
 
     Args:
         spark: Where it runs.
         shared: Folder (any fsspec URL) that this process and all executors see, for what is unpacked to be read by
             them; deleted at the end. None: one of this machine.
+        reports: Whether progress is that of Spark's tasks.
 
     Raises:
         FranklinError: Nothing answers at the cluster's address, a jar is missing, or there is no Java to run it on.
@@ -65,7 +66,9 @@ def session(spark: AnySpark, shared: str | None = None) -> Iterator[SparkSession
     """
     check_reachable(spark)
     with tempfile.TemporaryDirectory(prefix="franklin-spark-") as scratch:
-        opened = _of_server(spark) if isinstance(spark, ConnectSpark) else _of_driver(spark, Path(scratch))
+        opened = (
+            _of_server(spark) if isinstance(spark, ConnectSpark) else _of_driver(spark, Path(scratch), reports=reports)
+        )
         with opened as active, _unpacked(active, shared or f"{scratch}/unpacked"):
             yield active
 
@@ -81,7 +84,7 @@ def kept(rows: DataFrame) -> Iterator[DataFrame]:
 
 
 @contextmanager
-def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
+def _of_driver(spark: AnyDriver, scratch: Path, *, reports: bool) -> Iterator[SparkSession]:
     """Start the driver in this process."""
     os.environ["JAVA_HOME"] = str(java_home(scratch / "java"))
     os.environ.pop("SPARK_REMOTE", None)  # it is for spark=connect alone
@@ -108,7 +111,7 @@ def _of_driver(spark: AnyDriver, scratch: Path) -> Iterator[SparkSession]:
     }
     active = SparkSession.builder.config(map=conf).getOrCreate()
     try:
-        with of_driver(active.sparkContext.statusTracker()):
+        with of_driver(active.sparkContext.statusTracker()) if reports else nullcontext():
             yield active
     finally:
         active.stop()

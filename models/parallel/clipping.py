@@ -1,6 +1,7 @@
 """Gradient clipping where parameters are spread in different ways, or ranks hold different ones."""
 
 from collections.abc import Iterable
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,11 @@ SMALL = 1e-6  # against division by 0, as in torch's own clipping
 Where = tuple[DeviceMesh, tuple[Placement, ...]] | None  # None: a plain tensor
 
 
-def clip(parameters: Iterable[nn.Parameter], most: float, stages: ProcessGroup | None = None) -> None:
-    """Scale gradients down so that the norm of all of them together is at most `most`.
+def clip(parameters: Iterable[nn.Parameter], most: float, stages: ProcessGroup | None = None) -> float:
+    """Scale gradients down so that the norm of all of them together is at most `most`, and give the norm.
 
     What is in shards is added up over the ranks that have the others, what every rank holds counts once. All ranks of
-    a mesh have to hold their gradients in the same order.
+    a mesh have to hold their gradients in the same order. If the norm is not finite, gradients stay as they are.
 
     Args:
         parameters: what this rank holds; each gradient has its parameter's layout.
@@ -32,17 +33,20 @@ def clip(parameters: Iterable[nn.Parameter], most: float, stages: ProcessGroup |
             kinds.setdefault((gradient.device_mesh, tuple(gradient.placements)), []).append(gradient.to_local())
         elif gradient is not None:
             kinds.setdefault(None, []).append(gradient)
-    square = sum((_square(where, tensors) for where, tensors in kinds.items()), torch.zeros(()))
+    square = sum((_square(where, tensors) for where, tensors in kinds.items()), torch.zeros((), dtype=torch.float64))
     if stages is not None:
         torch.distributed.all_reduce(square, group=stages)
-    factor = (most / (square.sqrt() + SMALL)).clamp(max=1)  # no look at the norm, for which a GPU would have to wait
-    for tensors in kinds.values():
-        torch._foreach_mul_(tensors, factor)
+    norm = square.sqrt().float()
+    here = float(norm)  # a GPU is waited for
+    if most < here < inf:
+        for tensors in kinds.values():
+            torch._foreach_mul_(tensors, most / (norm + SMALL))
+    return here
 
 
 def _square(where: Where, tensors: list[Tensor]) -> Tensor:
     """The square of the norm of tensors that are laid out alike, over all ranks that have shards of them."""
-    square = nn.utils.get_total_norm(tensors, foreach=True).square()
+    square = nn.utils.get_total_norm(tensors, foreach=True).double().square()
     mesh, placements = where or (None, ())
     for dimension, placement in enumerate(placements):
         if mesh is not None and not placement.is_replicate():

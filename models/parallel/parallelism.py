@@ -12,6 +12,7 @@ from conf.exchange import Plan
 from conf.strategies import AnyStrategy
 from models.feeds.batch import Batch
 from models.networks.network import Network
+from models.parallel.clipping import clip
 from models.parallel.plan import Sketch, replicated
 
 S = TypeVar("S", bound=AnyStrategy)
@@ -124,9 +125,14 @@ class Parallelism(Generic[S]):
         """Open a context in which gradients only add up, because another batch comes before the step."""
         return nullcontext()
 
-    def clip(self, network: nn.Module, most: float) -> None:
-        """Scale all gradients down so that their norm, over all ranks that hold parts of them, is at most `most`."""
-        nn.utils.clip_grad_norm_(network.parameters(), most, foreach=True)
+    def clip(self, network: nn.Module, most: float) -> float:
+        """Scale all gradients down so that their norm, over all ranks that hold parts of them, is at most `most`.
+
+        Returns:
+            The norm; if it is not finite, gradients stay as they are.
+
+        """
+        return clip(network.parameters(), most)
 
     def state(self) -> dict[str, Any]:
         """Tensors of its own that a checkpoint has to keep, by name."""

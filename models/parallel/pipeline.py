@@ -141,6 +141,6 @@ class Strategy(Parallelism[Pipeline]):
             optimizer.register_step_post_hook(lambda stepped, *_: stepped.zero_grad())
         return optimizer
 
-    def clip(self, network: nn.Module, most: float) -> None:
+    def clip(self, network: nn.Module, most: float) -> float:
         """Clip by the norm over all stages."""
-        clip(network.parameters(), most, self._group if self._stages else None)
+        return clip(network.parameters(), most, self._group if self._stages else None)

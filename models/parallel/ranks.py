@@ -12,6 +12,7 @@ from lightning.pytorch.strategies.parallel import ParallelStrategy
 from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 
+from conf.errors import FranklinError
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
 from models.shards import Saver, load, optimizer_state
@@ -78,8 +79,20 @@ class Ranks(ModelParallelStrategy):
         self._saver.save(Path(filepath), tensors | self._own(), checkpoint)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
-        """Load parameters and optimizer state into place, and give the rest."""
-        return load(Path(checkpoint_path), self.network, self.optimizers[0], self._own())
+        """Load parameters and optimizer state into place, and give the rest.
+
+        Raises:
+            FranklinError: the checkpoint is of a later epoch than training is to have.
+
+        """
+        rest = load(Path(checkpoint_path), self.network, self.optimizers[0], self._own())
+        most = cast("Any", self.lightning_module).trainer.max_epochs
+        if rest["epoch"] > most:
+            raise FranklinError(
+                f"the checkpoint {checkpoint_path} is of epoch {rest['epoch'] + 1}, and trainer.max_epochs={most}; "
+                "take as many as it has, or more"
+            )
+        return rest
 
     def _own(self) -> dict[str, Any]:
         return {"strategy": self._parallelism.state(), "average": self._average()}

@@ -12,7 +12,6 @@ Parameter Language Models Using Model Parallelism", section 3.
 
 from collections.abc import Mapping
 
-from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import Replicate
 from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
@@ -24,7 +23,6 @@ from models.feeds.batch import Batch
 from models.networks.network import Network
 from models.networks.parts import Grouped, Split
 from models.parallel.apart import draw_apart
-from models.parallel.clipping import clip
 from models.parallel.narrow import Narrow, narrow, splits
 from models.parallel.parallelism import Forward
 from models.parallel.plan import EXAMPLE_ROWS, PASSES, Sketch
@@ -94,7 +92,3 @@ class Strategy(Sharding[Tensor]):
                 draw_apart(block, hows, mesh[TENSOR].get_local_rank())
         self.shard(network, mesh[SHARDS])
         return network
-
-    def clip(self, network: nn.Module, most: float) -> None:
-        """Clip by the norm over all ranks, whatever a parameter's mesh is."""
-        clip(network.parameters(), most)

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from math import lcm
+from typing import NamedTuple
 
 from conf.errors import FranklinError
 from conf.strategies import AnyStrategy, Fsdp, Pipeline, Tensor
@@ -11,28 +13,60 @@ from conf.strategies import AnyStrategy, Fsdp, Pipeline, Tensor
 CPU_RANKS = 2
 
 
-def world_size(strategy: AnyStrategy, batch_size: int) -> int:
-    """Ranks that `strategy` gets on this machine: what it says, or every GPU, or two processes without one.
+class Room(NamedTuple):
+    """What there is to put ranks on.
 
-    Unless it says how many, as many GPUs are taken as can share a batch equally.
+    Attributes:
+        most: ranks at most.
+        have: what that is, for a person.
+        fill: whether all of it is taken, unless a strategy says how many ranks.
+        unit: ranks come in multiples of this.
+        gpus: whether there are GPUs; None: nobody here knows.
+
+    """
+
+    most: int
+    have: str
+    fill: bool
+    unit: int = 1
+    gpus: bool | None = None
+
+
+def machines(number: int = 1) -> Room:
+    """So many machines like this one: a rank for each GPU, or for each core without one."""
+    gpus, cores = count_gpus(), count_cores()
+    kind, each = ("GPU", gpus) if gpus else ("core", max(cores, CPU_RANKS))
+    have = f"{gpus or cores} {kind}{'s' * ((gpus or cores) > 1)}"
+    where = "this machine has" if number == 1 else f"each of {number} machines like this one has"
+    return Room(each * number, f"{where} {have}", fill=bool(gpus), unit=number, gpus=bool(gpus))
+
+
+def world_size(strategy: AnyStrategy, batch_size: int, room: Room | None = None) -> int:
+    """Ranks that `strategy` gets: what it says, or all that there is room for, or two processes without a GPU.
+
+    Unless it says how many, as many are taken as can share a batch equally.
 
     Args:
         strategy: the parallelism chosen.
         batch_size: rows of one step over all ranks together.
+        room: what ranks are put on; None: this machine.
 
     Raises:
-        FranklinError: more ranks than GPUs (or CPU cores without any), ranks that the strategy cannot lay out, or a
-            batch that they cannot share equally.
+        FranklinError: more ranks than there is room for, ranks that the strategy cannot lay out, GPUs that are asked
+            for and not there, or a batch that ranks cannot share equally.
 
     """
-    gpus, cores = count_gpus(), count_cores()
-    most, have = (gpus, f"{gpus} GPU") if gpus else (max(cores, CPU_RANKS), f"{cores} core")
-    fitting = (ranks for ranks in range(1, gpus + 1) if ranks % _unit(strategy) == 0)
+    room = room or machines()
+    _check_gpus(strategy, room)
+    unit = lcm(_unit(strategy), room.unit)
+    fitting = (ranks for ranks in range(unit, room.most + 1, unit) if room.fill)
     sharing = max((ranks for ranks in fitting if batch_size % _replicas(strategy, ranks) == 0), default=0)
-    ranks = 1 if strategy.name == "single" else strategy.world_size or sharing or max(CPU_RANKS, _unit(strategy))
-    if ranks > most:
-        plural = "" if have.startswith("1 ") else "s"
-        raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}{plural}; take at most {most}")
+    ranks = 1 if strategy.name == "single" else strategy.world_size or sharing or max(CPU_RANKS, unit)
+    if ranks > room.most:
+        raise FranklinError(f"strategy.world_size={ranks}: {room.have}; take at most {room.most}")
+    if ranks % room.unit:
+        way = "choose another strategy, such as ddp" if strategy.name == "single" else f"take a multiple of {room.unit}"
+        raise FranklinError(f"{ranks} rank{'s' * (ranks > 1)} cannot be shared equally by {room.unit} machines; {way}")
     _check_layout(strategy, ranks, batch_size)
     replicas = _replicas(strategy, ranks)
     if batch_size % replicas:
@@ -42,6 +76,14 @@ def world_size(strategy: AnyStrategy, batch_size: int) -> int:
             f"feed.batch_size={batch_size} cannot be shared equally by {apart}; take feed.batch_size={nearest}",
         )
     return ranks
+
+
+def _check_gpus(strategy: AnyStrategy, room: Room) -> None:
+    if isinstance(strategy, Fsdp) and strategy.offload and room.gpus is False:
+        raise FranklinError(
+            "strategy.offload=true keeps shards for a GPU in the processor's memory, and this machine has no GPU; "
+            "take strategy.offload=false"
+        )
 
 
 def _unit(strategy: AnyStrategy) -> int:

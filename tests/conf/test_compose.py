@@ -22,7 +22,9 @@ NEEDED = {
     "k8s": {"SPARK_MASTER": "k8s://https://host:6443", "SPARK_IMAGE": "registry/spark"},
     "standalone": {"SPARK_MASTER": "spark://host:7077"},
     "yarn": {"HADOOP_CONF_DIR": "/etc/hadoop"},
+    "spark": {"SPARK_MASTER": "spark://127.0.0.1:7077"},
 }
+BESIDE = {"spark": ["spark=standalone"]}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def test_every_experiment_composes_and_survives_a_round_trip(experiment: str) ->
 def test_every_choice_of_every_group_composes(group: str, choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in NEEDED.get(choice, {}).items():
         monkeypatch.setenv(name, value)
-    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}"])
+    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}", *BESIDE.get(choice, [])])
 
 
 def test_a_network_may_bring_a_space_of_its_own() -> None:
@@ -182,6 +184,11 @@ def test_settings_of_spark_are_text_whatever_yaml_makes_of_them() -> None:
         "spark.speculation": "true",
         "spark.x": "a",
     }
+
+
+def test_a_fraction_that_is_written_as_a_whole_number_is_one() -> None:
+    settings = compose("flights_delay", ["model.dropout=0", "optimizer.weight_decay=0"])
+    assert settings.tuner.space.keys() >= {"model.dropout"}
 
 
 def test_replace_validates() -> None:

@@ -1,4 +1,4 @@
-"""Every YAML and every command of docs/data.md is one that the settings take."""
+"""Every YAML and every command of docs/data.md and docs/training.md is one that the settings take."""
 
 import re
 import shlex
@@ -9,9 +9,10 @@ import pytest
 from conf.compose import compose
 from conf.places import Join, Place
 
-TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT, TRAINING = ((DOCS / name).read_text(encoding="utf-8") for name in ("data.md", "training.md"))
 TABLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = [line.split("#")[0] for line in TEXT.splitlines() if line.startswith("franklin run ")]
+COMMANDS = [line.split("#")[0] for line in (TEXT + TRAINING).splitlines() if line.startswith("franklin run ")]
 INLINE = re.findall(r"`franklin run (digits[^`]*)`", TEXT)
 
 

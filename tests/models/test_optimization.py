@@ -15,37 +15,45 @@ from models import networks
 from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
-from tests.feature_sets import write_feature_set
-from tests.models import launch
-from tests.models.test_train import assert_same, kill, wait_for_checkpoint, weights
+from tests.models import launch, trainings
+from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.test_train import RANKS
 
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plain(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    return launch.run(launch.request(feature_set, tmp_path_factory.mktemp("plain"), **PLAIN))
+AVERAGED: tuple[StrategyName, ...] = ("single", "fsdp", "tensor", "pipeline")
 
 
 def of(batch_size: int, wanted: TrainRequest) -> TrainRequest:
     return wanted.model_copy(update={"feed": wanted.feed.model_copy(update={"batch_size": batch_size})})
 
 
-@pytest.mark.parametrize(
-    ("strategy", "ranks"), [("single", 1), ("ddp", 2), ("fsdp", 2), ("tensor", 2), ("pipeline", 2)]
-)
+@pytest.fixture(scope="module")
+def results(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrainResult]:
+    folder = tmp_path_factory.mktemp("optimized")
+
+    def request(name: str, strategy: StrategyName, **settings: Any) -> TrainRequest:
+        return launch.request(feature_set, folder / name, strategy, RANKS[strategy], **PLAIN, **settings)
+
+    wanted = {"plain": request("plain", "single"), "bf16": request("bf16", "ddp", precision="bf16-mixed")}
+    for strategy in RANKS:
+        name = f"accumulate-{strategy}"
+        wanted[name] = of(50, request(name, strategy, accumulate=2))
+    for strategy in AVERAGED:
+        wanted[f"average-{strategy}"] = request(f"average-{strategy}", strategy, average=0.9)
+    return trainings.run(wanted)
+
+
+@pytest.fixture(scope="module")
+def plain(results: dict[str, TrainResult]) -> TrainResult:
+    return results["plain"]
+
+
+@pytest.mark.parametrize("strategy", RANKS)
 def test_two_halves_of_a_batch_make_the_same_step(
-    strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
+    strategy: StrategyName, plain: TrainResult, results: dict[str, TrainResult]
 ) -> None:
-    result = launch.run(of(50, launch.request(feature_set, tmp_path, strategy, ranks, **PLAIN, accumulate=2)))
+    result = results[f"accumulate-{strategy}"]
     assert result.steps == plain.steps
     assert_same(weights(result), weights(plain), tolerance=1e-4)
     assert result.rows_per_second > 0
@@ -60,11 +68,11 @@ def loss_of(found: dict[str, Tensor], feature_set: Path) -> float:
         return float(Criterion(manifest)(network(*batch.inputs), batch))
 
 
-@pytest.mark.parametrize(("strategy", "ranks"), [("single", 1), ("fsdp", 2), ("tensor", 2), ("pipeline", 2)])
+@pytest.mark.parametrize("strategy", AVERAGED)
 def test_the_average_is_judged_and_kept(
-    strategy: StrategyName, ranks: int, plain: TrainResult, feature_set: Path, tmp_path: Path
+    strategy: StrategyName, plain: TrainResult, results: dict[str, TrainResult], feature_set: Path
 ) -> None:
-    result = launch.run(launch.request(feature_set, tmp_path, strategy, ranks, **PLAIN, average=0.9))
+    result = results[f"average-{strategy}"]
     assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
     assert result.metrics["train_loss"] == pytest.approx(plain.metrics["train_loss"], abs=1e-4)  # it learns as without
     assert result.validation_loss != pytest.approx(plain.validation_loss, abs=1e-5)
@@ -74,17 +82,17 @@ def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path:
     averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
     untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
     wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
-    with launch.start(wanted) as group:
+    with launch.start(wanted) as agent:
         wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(group)
-        group.communicate(timeout=60)
-    resumed = launch.run(wanted)
+        kill(ranks_of(agent)[-1:])
+        agent.communicate(timeout=60)
+    resumed = launch.result(wanted)
     assert resumed.resumed_from_step > 25
     assert_same(weights(resumed), weights(untouched))
 
 
-def test_bf16_learns_as_well(plain: TrainResult, feature_set: Path, tmp_path: Path) -> None:
-    result = launch.run(launch.request(feature_set, tmp_path, "ddp", 2, **PLAIN, precision="bf16-mixed"))
+def test_bf16_learns_as_well(plain: TrainResult, results: dict[str, TrainResult]) -> None:
+    result = results["bf16"]
     assert result.validation_loss == pytest.approx(plain.validation_loss, rel=0.02)
     assert {weight.dtype for weight in weights(result).values()} == {torch.float32}
 

@@ -21,6 +21,7 @@ from models.networks.parts import Split
 from models.parallel import load
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
+from models.train import leave
 from tests.models.launch import parallel
 
 WIDTH, ROWS = 8, 24
@@ -194,4 +195,5 @@ if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     for case in sys.argv[1:]:
         globals()[case]()
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    leave()

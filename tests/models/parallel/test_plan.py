@@ -1,30 +1,33 @@
 """What was planned beside what a step was measured to take, and what is made of plans."""
 
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conf.exchange import Plan, TrainResult
+from conf.exchange import Plan, TrainRequest, TrainResult
 from conf.networks import Mlp
 from conf.schema import Checkpointing
 from conf.strategies import StrategyName
 from models.reporting import costs
 from tests.feature_sets import write_feature_set
-from tests.models import launch
+from tests.models import launch, trainings
 
 pytestmark = pytest.mark.distributed
 TOLERANCE = 0.15
 DEEP = Mlp(name="mlp", hidden=[256] * 12, dropout=0.1, embedding_max=8)
 RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
-CASES = [
-    *product(RANKS, ["none"]),
+CASES: list[tuple[StrategyName, Checkpointing]] = [
+    *((strategy, "none") for strategy in RANKS),
     ("single", "sqrt"),
     ("fsdp", "every"),
     ("ddp", "selective"),
-    pytest.param("pipeline", "selective", marks=pytest.mark.soak),
-    pytest.param("tensor", "every", marks=pytest.mark.soak),
+]
+MORE: list[tuple[StrategyName, Checkpointing, dict[str, Any]]] = [
+    ("pipeline", "selective", {}),
+    ("tensor", "every", {}),
+    ("pipeline", "none", {"schedule": "gpipe"}),
+    ("pipeline", "none", {"schedule": "interleaved"}),
 ]
 
 
@@ -35,27 +38,37 @@ def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(
+def request(
     feature_set: Path, folder: Path, strategy: StrategyName, checkpointing: Checkpointing, **settings: Any
-) -> TrainResult:
+) -> TrainRequest:
     wanted = launch.request(feature_set, folder, strategy, RANKS[strategy], max_epochs=1)
     changes: dict[str, Any] = {"model": DEEP, "checkpointing": checkpointing}
     changes["strategy"] = launch.parallel(strategy, world_size=RANKS[strategy], **settings)
     changes["feed"] = wanted.feed.model_copy(update={"batch_size": 2048})
-    return launch.run(wanted.model_copy(update=changes))
+    return wanted.model_copy(update=changes)
 
 
-@pytest.mark.parametrize(("strategy", "checkpointing"), CASES)
+@pytest.fixture(scope="module")
+def results(
+    feature_set: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[StrategyName, Checkpointing], TrainResult]:
+    folder = tmp_path_factory.mktemp("planned")
+    return trainings.run({case: request(feature_set, folder / "-".join(case), *case) for case in CASES})
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_a_step_takes_what_was_planned(
-    strategy: StrategyName, checkpointing: Checkpointing, feature_set: Path, tmp_path: Path
+    case: tuple[StrategyName, Checkpointing], results: dict[tuple[StrategyName, Checkpointing], TrainResult]
 ) -> None:
-    assert_as_planned(run(feature_set, tmp_path, strategy, checkpointing))
+    assert_as_planned(results[case])
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("schedule", ["gpipe", "interleaved"])
-def test_a_pipeline_keeps_what_its_schedule_makes_it_keep(schedule: str, feature_set: Path, tmp_path: Path) -> None:
-    assert_as_planned(run(feature_set, tmp_path, "pipeline", "none", schedule=schedule))
+@pytest.mark.parametrize(("strategy", "checkpointing", "settings"), MORE)
+def test_more_steps_take_what_was_planned(
+    strategy: StrategyName, checkpointing: Checkpointing, settings: dict[str, Any], feature_set: Path, tmp_path: Path
+) -> None:
+    assert_as_planned(launch.run(request(feature_set, tmp_path, strategy, checkpointing, **settings)))
 
 
 def assert_as_planned(result: TrainResult) -> None:

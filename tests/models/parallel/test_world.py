@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
+from conf.compose import compose
 from conf.errors import FranklinError
 from conf.strategies import AnyStrategy
-from models.parallel.world import world_size
+from models.parallel.room import ranks_of
+from models.parallel.world import machines, world_size
+from tests.flows.fixtures import taken_port
 from tests.models.launch import parallel
 
 
@@ -93,6 +96,47 @@ def test_only_interleaving_has_several_stages_of_a_rank() -> None:
         parallel("pipeline", stages_per_rank=2)
 
 
+def test_machines_share_ranks_equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world_size(parallel("ddp", world_size=None), 1024, machines(2)) == 2
+    assert world_size(parallel("ddp", world_size=4), 1024, machines(2)) == 4
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert world_size(parallel("ddp", world_size=None), 1024, machines(2)) == 4
+    assert world_size(parallel("ddp", world_size=None), 1536, machines(2)) == 6
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [
+        (parallel("ddp", world_size=8), "=8: each of 2 machines like this one has 2 cores; take at most 4"),
+        (parallel("ddp", world_size=3), "3 ranks cannot be shared equally by 2 machines; take a multiple of 2"),
+        (parallel("single"), "1 rank cannot be shared equally by 2 machines; choose another strategy, such as ddp"),
+    ],
+)
+def test_ranks_that_machines_cannot_share(strategy: AnyStrategy, line: str) -> None:
+    with pytest.raises(FranklinError, match=re.escape(line)):
+        world_size(strategy, 1536, machines(2))
+
+
+def test_what_needs_a_gpu_is_refused_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    offload = parallel("fsdp", offload=True)
+    with pytest.raises(
+        FranklinError, match=r"^strategy.offload=true .*, and this machine has no GPU; take strategy.of"
+    ):
+        world_size(offload, 1024)
+    accelerated = compose("flights_delay", ["trainer.accelerator=gpu"])
+    with pytest.raises(FranklinError, match=r"^trainer.accelerator=gpu: this machine has no GPU; take trainer.acc"):
+        ranks_of(accelerated)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert (world_size(offload, 1024), ranks_of(accelerated)) == (2, 1)
+
+
+def test_an_address_that_is_taken_is_told_before_anything_starts() -> None:
+    with taken_port() as port:
+        address = f"launcher.address=127.0.0.1:{port}"
+        with pytest.raises(FranklinError, match=f"^{address}: that port is in use"):
+            ranks_of(compose("flights_delay", ["launcher.nodes=2", "strategy=ddp", address]))
+
+
 def test_needs_no_torch() -> None:
-    script = "import sys, models.parallel.world; sys.exit('torch' in sys.modules)"
+    script = "import sys, models.parallel.room; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,0 +1,1 @@
+"""Starting ranks on machines, and starting them again."""

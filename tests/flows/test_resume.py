@@ -1,0 +1,58 @@
+"""What `resume=` takes from an earlier run, and what it says when there is nothing."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conf.compose import compose
+from conf.errors import FranklinError
+from flows.resume import check_resume, goes_on
+
+
+def context(folder: Path, resume: Path | None, said: list[str]) -> Any:
+    settings = compose("flights_delay", [f"resume={resume}"] if resume else [])
+    return SimpleNamespace(settings=settings, folder=folder, display=SimpleNamespace(say=said.append))
+
+
+def write_checkpoint(run: Path) -> Path:
+    path = run / "train" / "checkpoints" / "step-000000007"
+    path.mkdir(parents=True)
+    (path / "trainer.pt").write_bytes(b"state")
+    return path
+
+
+def test_a_run_begins_with_the_checkpoints_of_another_which_keeps_them(tmp_path: Path) -> None:
+    earlier = write_checkpoint(tmp_path / "earlier")
+    with goes_on(context(tmp_path / "run", tmp_path / "earlier", []), tmp_path / "run" / "train"):
+        taken = tmp_path / "run" / "train" / "checkpoints" / earlier.name / "trainer.pt"
+        assert taken.read_bytes() == b"state"
+        taken.unlink()
+    assert (earlier / "trainer.pt").exists()
+
+
+def test_a_retry_goes_on_with_its_own(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "earlier")
+    (tmp_path / "run" / "train" / "checkpoints").mkdir(parents=True)
+    with goes_on(context(tmp_path / "run", tmp_path / "earlier", []), tmp_path / "run" / "train"):
+        assert list((tmp_path / "run" / "train" / "checkpoints").iterdir()) == []
+
+
+def test_a_run_that_ends_early_says_how_to_go_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), goes_on(context(tmp_path, None, said), tmp_path / "train"):
+            raise KeyboardInterrupt
+        if not said:
+            write_checkpoint(tmp_path)
+    assert said == [f"  training has left a checkpoint; to go on with it, run with resume={tmp_path}"]
+
+
+def test_where_there_is_nothing_to_go_on_from_that_is_told(tmp_path: Path) -> None:
+    settings = compose("flights_delay", [f"resume={tmp_path}"])
+    with pytest.raises(FranklinError, match=rf"^resume={tmp_path}: there is no checkpoint in {tmp_path}/train/che"):
+        check_resume(settings)
+    write_checkpoint(tmp_path)
+    check_resume(settings)
+    check_resume(compose("flights_delay"))

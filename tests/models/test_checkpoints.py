@@ -1,0 +1,98 @@
+"""Half-written checkpoints: an older whole one is taken instead, and where there is none a person is told."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conf.errors import FranklinError
+from models.checkpoints import clear, last_checkpoint
+from models.shards import REST, damage, remove_whole, step_name
+from tests.feature_sets import write_feature_set
+from tests.models import launch
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two checkpoints of a training."""
+    folder = tmp_path_factory.mktemp("run")
+    write_feature_set(folder, "binary")
+    launch.run(launch.request(folder, folder / "run", max_epochs=3, keep_checkpoints=2))
+    return folder / "run" / "checkpoints"
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "checkpoints"))
+
+
+def cut_shard(path: Path) -> str:
+    shard = next(path.glob("*.distcp"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    return f"{shard.name} is too short"
+
+
+def lose_shard(path: Path) -> str:
+    shard = next(path.glob("*.distcp"))
+    shard.unlink()
+    return f"{shard.name} is missing"
+
+
+def lose_metadata(path: Path) -> str:
+    (path / ".metadata").unlink()
+    return "No such file or directory"
+
+
+def empty_metadata(path: Path) -> str:
+    (path / ".metadata").write_bytes(b"")
+    return "Ran out of input"
+
+
+def cut_rest(path: Path) -> str:
+    (path / REST).write_bytes((path / REST).read_bytes()[:200])
+    return "failed"
+
+
+DEEDS = [cut_shard, lose_shard, lose_metadata, empty_metadata, cut_rest]
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_damaged_checkpoint_is_passed_over(
+    deed: Callable[[Path], str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older, newer = (folder / step_name(step) for step in (40, 60))
+    assert last_checkpoint(folder) == newer
+    reason = deed(newer)
+    assert last_checkpoint(folder) == older
+    told = capsys.readouterr().err
+    assert told.startswith(f"the checkpoint {newer} is damaged (")
+    assert reason in told
+
+
+def test_if_all_are_damaged_a_person_decides(folder: Path) -> None:
+    for path in folder.glob("step-*"):
+        cut_shard(path)
+    with pytest.raises(FranklinError, match=rf"step-000000060 is damaged .*; delete {folder} to start afresh$"):
+        last_checkpoint(folder)
+
+
+def test_what_was_not_finished_is_cleared_and_nothing_is_half_removed(folder: Path) -> None:
+    (folder / "step-000000080.partial").mkdir()
+    (folder / "step-000000040-old.partial").mkdir()
+    remove_whole(folder / step_name(40))
+    clear(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["identity.json", step_name(60)]
+    assert damage(folder / step_name(60)) is None
+    assert last_checkpoint(folder / "nowhere") is None
+
+
+@pytest.mark.distributed
+def test_a_checkpoint_of_a_later_epoch_than_training_has_is_told_at_once(written: Path, tmp_path: Path) -> None:
+    wanted = launch.request(written.parents[1], tmp_path / "run", max_epochs=1)
+    shutil.copytree(written, tmp_path / "run" / "checkpoints")
+    with launch.start(wanted) as agent:
+        agent.communicate()
+    line = "step-000000060 is of epoch 3, and trainer.max_epochs=1; take as many as it has, or more"
+    assert launch.answer(wanted)["error"].endswith(line)
+    assert "start again" not in launch.log(wanted)

@@ -1,0 +1,58 @@
+"""A training that is asked to end leaves a checkpoint first, and goes on from it as if nothing had happened."""
+
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from lightning.pytorch import Trainer
+
+from conf.exchange import TrainRequest
+from models.stopping import take_over
+from tests.feature_sets import write_feature_set
+from tests.models import launch
+from tests.models.launch import assert_same, ranks_of, wait_for_checkpoint, weights
+
+EPOCH = 400  # steps
+
+
+def wanted_in(feature_set: Path, folder: Path) -> TrainRequest:
+    """A training with checkpoints after epochs alone."""
+    request = launch.request(feature_set, folder, "ddp", 2, max_epochs=3)
+    return request.model_copy(update={"feed": request.feed.model_copy(update={"batch_size": 5})})
+
+
+def newest(wanted: TrainRequest) -> int:
+    return max(int(path.name[5:]) for path in (wanted.run_folder / "checkpoints").glob("step-*[0-9]"))
+
+
+@pytest.mark.distributed
+def test_sigterm_ends_all_ranks_with_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_feature_set(tmp_path / "set", "binary")
+    wanted = wanted_in(tmp_path / "set", tmp_path / "stopped")
+    with launch.start(wanted) as agent:
+        wait_for_checkpoint(wanted.run_folder, after_step=1)
+        ranks = [psutil.Process(pid) for pid in ranks_of(agent)]
+        time.sleep(0.3)  # into the next epoch, past its validation
+        asked = time.monotonic()
+        agent.terminate()
+        left = psutil.wait_procs(ranks, timeout=60)[1]
+        print(f"ranks were gone {time.monotonic() - asked:.1f} s after they were asked to end")  # noqa: T201
+        assert agent.wait(60) == 128 + signal.SIGTERM
+    assert [len(ranks), left] == [2, []]
+    assert not wanted.answer.exists()
+    assert newest(wanted) % EPOCH
+    result = launch.run(wanted)
+    assert result.resumed_from_step % EPOCH
+    assert_same(weights(result), weights(launch.run(wanted_in(tmp_path / "set", tmp_path / "untouched"))))
+
+
+def test_lightning_still_does_what_we_keep_it_from() -> None:
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    assert callable(trainer._signal_connector.register_signal_handlers)
+    assert callable(trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor)
+    take_over(trainer)
+    trainer._signal_connector.register_signal_handlers()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
