@@ -87,6 +87,27 @@ def plan(experiment: Experiment, overrides: Overrides = None, *, debug: Debug = 
 
 
 @app.command()
+def sample(
+    prompt: Annotated[str, typer.Argument(help="what to go on from")],
+    *,
+    model: Annotated[str, typer.Option(help="of a text, in MLflow")] = "models:/text@champion",
+    length: Annotated[int, typer.Option(help="characters to write")] = 400,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest")] = 0.8,
+    seed: Annotated[int, typer.Option(help="another one writes otherwise")] = 1,
+    debug: Debug = False,
+) -> None:
+    """Have a model of a text write on where a prompt ends."""
+    with errors_for_people(debug=debug):
+        from flows.sample import written
+
+        drawn = written(prompt, model, default_home(), length=length, temperature=temperature, seed=seed)
+        typer.echo(prompt, nl=False)
+        for character in drawn:
+            typer.echo(character, nl=False)
+        typer.echo()
+
+
+@app.command()
 def join(
     first: Annotated[
         str, typer.Argument(help="launcher.address of the machine where `franklin run` is", metavar="HOST:PORT")

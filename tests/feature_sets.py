@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conf.columns import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Column, Numeric, TensorColumn
+from conf.columns import MISSING, OTHER, RESERVED_CODES, UNKNOWN, Categorical, Column, Numeric, TensorColumn
 from conf.data import Task
 from conf.manifest import DataFile, Label, Manifest, Split, SplitName
 
@@ -18,7 +18,10 @@ NUMERIC = ("distance", "hour", "wind")  # wind has missing values
 CATEGORICAL = ("carrier", "origin")  # origin has missing values; carrier has one that train does not know
 CARRIERS, ORIGINS = ("AA", "B6", "DL", "UA"), ("EWR", "JFK", "LGA")
 RADAR = (1, 2, 3)  # shape of the tensor `radar`
-LABELS: Mapping[Task, str] = {"binary": "late", "multiclass": "grade", "regression": "minutes"}
+LABELS: Mapping[Task, str] = {"binary": "late", "multiclass": "grade", "regression": "minutes", "sequence": "text"}
+WORDS = ("a", "the", "cat", "mat", "sat", "on", "under")
+CHARACTERS = sorted({*"".join(WORDS), " "})
+PLACES = 24  # of a row of text
 
 
 def write_feature_set(
@@ -37,7 +40,8 @@ def write_feature_set(
 
     Every split is cut into `files` files of row groups of at most `row_group_rows` rows. The label depends on all
     columns, with noise: a fitted model has to beat the trivial one. Labels in the raw rows are the class names
-    (multiclass), 0 and 1 (binary) or minutes (regression).
+    (multiclass), 0 and 1 (binary) or minutes (regression). Of a sequence, rows are words in any order, and there are
+    no other columns.
     """
     generator = np.random.default_rng(seed)
     raw: dict[SplitName, pd.DataFrame] = {
@@ -45,8 +49,8 @@ def write_feature_set(
         "validation": _raw(generator, max(1, rows // 4), task),
         "test": _raw(generator, max(1, rows // 4), task, unseen=True),
     }
-    columns = _fit_columns(raw["train"], numeric=numeric, categorical=categorical)
-    if tensor:
+    columns = _fit_columns(raw["train"], task, numeric=numeric, categorical=categorical)
+    if tensor and task != "sequence":
         for frame in raw.values():
             frame["radar"] = generator.normal(5, 2, (len(frame), prod(RADAR))).tolist()
         numbers = {"shape": list(RADAR), "dtype": "float32", "mean": 5.0, "scale": 2.0, "tokens": 0}
@@ -57,7 +61,7 @@ def write_feature_set(
         name: Split(files=_write(folder, name, _encode(frame, columns, label), row_group_rows, files))
         for name, frame in raw.items()
     }
-    test = raw["test"][[*names, label.name]]
+    test = raw["test"][[*dict.fromkeys([*names, label.name])]]
     manifest = Manifest(
         name=f"synthetic_{task}",
         task=task,
@@ -80,6 +84,10 @@ def write_feature_set(
 
 def _raw(generator: np.random.Generator, rows: int, task: Task, *, unseen: bool = False) -> pd.DataFrame:
     """Raw cleaned rows: numbers with NaN and strings with None where a value is missing, and the label."""
+    if task == "sequence":
+        texts = [" ".join(generator.choice(WORDS, PLACES))[: PLACES + 1] for _ in range(rows)]
+        unknown = [f"§{text[1:]}" if unseen and row % 50 == 0 else text for row, text in enumerate(texts)]
+        return pd.DataFrame({LABELS[task]: unknown})
     distance = generator.gamma(4.0, 250.0, rows)
     hour = generator.integers(5, 24, rows).astype(np.float64)
     wind = generator.gamma(2.0, 5.0, rows)
@@ -117,7 +125,11 @@ def _label(score: Any, task: Task) -> Any:
     return 100 + 40 * score
 
 
-def _fit_columns(train: pd.DataFrame, *, numeric: bool, categorical: bool) -> list[Column]:
+def _fit_columns(train: pd.DataFrame, task: Task, *, numeric: bool, categorical: bool) -> list[Column]:
+    if task == "sequence":
+        said = {"name": LABELS[task], "shape": [PLACES + 1], "dtype": "int32", "codec": "list", "pad": False}
+        fitted = {"mean": 0.0, "scale": 1.0, "tokens": 1 + len(CHARACTERS), "vocabulary": CHARACTERS}
+        return [TensorColumn.model_validate(said | fitted)]
     columns: list[Column] = []
     for name in NUMERIC if numeric else ():
         values = train[name]
@@ -135,7 +147,9 @@ def _fit_label(train: pd.DataFrame, task: Task) -> Label:
     if task == "regression":
         scale = float(values.std(ddof=0)) or 1.0
         return Label(name=name, classes=[], prior=[], mean=float(values.mean()), scale=scale)
-    classes = ["0", "1"] if task == "binary" else ["early", "late", "punctual"]
+    classes = {"binary": ["0", "1"], "multiclass": ["early", "late", "punctual"]}.get(task, [OTHER, *CHARACTERS])
+    if task == "sequence":
+        values = pd.Series(list("".join(values)))
     share = values.astype(str).value_counts(normalize=True)
     return Label(name=name, classes=classes, prior=[float(share.get(c, 0.0)) for c in classes], mean=0, scale=1)
 
@@ -148,6 +162,10 @@ def _encode(frame: pd.DataFrame, columns: list[Column], label: Label) -> pa.Tabl
             arrays[column.name] = ((values - column.mean) / column.scale).fillna(0).to_numpy(np.float32)
             if column.indicator:
                 arrays[f"{column.name}__missing"] = values.isna().to_numpy(np.float32)
+        elif isinstance(column, TensorColumn) and column.vocabulary:
+            places = {character: place for place, character in enumerate(column.vocabulary, 1)}
+            tokens = [[places.get(character, 0) for character in text] for text in values]
+            arrays[column.name] = pa.array(tokens, pa.list_(pa.int32()))
         elif isinstance(column, TensorColumn):
             arrays[column.name] = pa.array(values, pa.list_(pa.float32()))
         else:
@@ -155,6 +173,8 @@ def _encode(frame: pd.DataFrame, columns: list[Column], label: Label) -> pa.Tabl
             arrays[column.name] = np.array(
                 [MISSING if value is None else codes.get(value, UNKNOWN) for value in values], dtype=np.int32
             )
+    if label.name in arrays:  # a sequence is its own label
+        return pa.table(arrays)
     values = frame[label.name]
     if label.classes:
         arrays[label.name] = values.astype(str).map(label.classes.index).to_numpy(np.int32)

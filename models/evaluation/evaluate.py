@@ -13,11 +13,12 @@ from models.evaluation.metrics import judge, trivial
 from models.evaluation.predictions import Predictions, predict_split
 from models.serving.predict import load_network
 
+SAMPLES = "samples.txt"
 JUDGED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 
 
 def evaluate(request: EvaluateRequest) -> EvaluateResult:
-    """Predict both splits, write predictions and pictures below `run_folder`, and say how good they are."""
+    """Predict both splits, write what was predicted, pictures and, of a text, samples, and say how good it is."""
     torch.manual_seed(request.seed)
     manifest = read_manifest(request.feature_set)
     network = load_network(request.model, manifest, request.weights)
@@ -40,6 +41,10 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     result = EvaluateResult(metrics=metrics, baseline=baseline)
     progress(total, total, "rows", "figures")
     _draw(predictions, manifest, result, request)
+    if manifest.task == "sequence":
+        from models.serving.sampling import write_samples  # imports mlflow
+
+        write_samples(network, manifest, request.run_folder / SAMPLES, request.seed)
     if request.track is not None:
         _record(request.track, result, request)
     return result
@@ -82,6 +87,8 @@ def _record(track: Track, result: EvaluateResult, request: EvaluateRequest) -> N
     now = int(time.time() * 1000)
     client.log_batch(track.run_id, metrics=[Metric(name, value, now, 0) for name, value in named(result).items()])
     client.log_artifacts(track.run_id, str(request.run_folder / "figures"), "figures")
+    if (request.run_folder / SAMPLES).exists():
+        client.log_artifact(track.run_id, str(request.run_folder / SAMPLES))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ MACRO_F1 = Metric("macro_f1", "macro F1", higher_is_better=True)
 RMSE = Metric("rmse", "RMSE", higher_is_better=False)
 MAE = Metric("mae", "MAE", higher_is_better=False)
 R2 = Metric("r2", "R²", higher_is_better=True)
+PERPLEXITY = Metric("perplexity", "perplexity", higher_is_better=False)
 BITS = Metric("bits_per_token", "bits per token", higher_is_better=False)
 
 # The first one is the main one: it decides about promotion. AUC asks for order alone, so neither a threshold nor the
@@ -47,7 +48,7 @@ METRICS: Mapping[Task, tuple[Metric, ...]] = {
     "binary": (AUC, AVERAGE_PRECISION, LOG_LOSS, BRIER, ACCURACY),
     "multiclass": (LOG_LOSS, ACCURACY, MACRO_F1, AUC),
     "regression": (RMSE, MAE, R2),
-    "sequence": (LOG_LOSS, BITS, ACCURACY),
+    "sequence": (LOG_LOSS, BITS, PERPLEXITY, ACCURACY),
 }
 
 
@@ -209,4 +210,6 @@ class _Sequence:
 
     def __call__(self, weights: Floats) -> dict[str, float]:
         log_loss, accuracy = weights @ self._scores / weights.sum()
-        return {LOG_LOSS.name: float(log_loss), BITS.name: float(log_loss / np.log(2)), ACCURACY.name: float(accuracy)}
+        bits, perplexity = log_loss / np.log(2), np.exp(log_loss)
+        found = (log_loss, bits, perplexity, accuracy)
+        return {metric.name: float(value) for metric, value in zip(METRICS["sequence"], found, strict=True)}

@@ -55,7 +55,7 @@ class TableModel(PythonModel):
         Returns:
             `probability` of class 1 and `prediction`, a class (binary); `probability_CLASS` for each class and
             `prediction` (multiclass); `prediction` in the label's unit (regression); or what
-            `models.serving.sequences.answer` says of texts.
+            `models.serving.sequences.answer_texts` says of texts.
 
         Raises:
             FranklinError: a column is missing, or has values that it cannot take.

@@ -27,7 +27,7 @@ def text(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG001
     """Read the text and cut it.
 
     Raises:
-        FranklinError: A file is missing, or the label or a configured column is not known.
+        FranklinError: There is no file, or the label or a configured column is not known.
 
     """
     require(data.label, [TEXT], "data.label")
@@ -45,7 +45,7 @@ def text(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG001
         features={TEXT: column(TEXT)},
         kinds=columns,
         label=F.when(whole_row, column(TEXT)),
-        no_example=F.lit("end of a section, too short for a row"),
+        no_example=F.lit(f"end of a text, with less than the {kind.length + 1} characters of a row"),
         own=[SECTION, TEXT],
         rules=broken(data.checks),
     )
@@ -87,6 +87,8 @@ def _unseen(topic: str, seen: set[str]) -> str:
 
 def _files(spark: SparkSession, path: str) -> DataFrame:
     files = [plain_url(file) for file in PythonStorage(path).find(path)]
+    if not files:
+        raise FranklinError(f"{path} holds no file; name a text or a folder with texts")
     return spark.read.text(files, wholetext=True).select(
         F.col("_metadata.file_name").alias(NAME), F.col("value").alias(TEXT)
     )

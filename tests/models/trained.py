@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.nn import functional
 
 from conf.data import Task
 from conf.manifest import Manifest
 from conf.networks import AnyNetwork, Mlp
+from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.networks import build
@@ -41,17 +41,11 @@ def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, mode
     """Train on `features` and write the weights."""
     network = build(model, manifest)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
-    label = manifest.label
+    criterion = Criterion(manifest)
     feed = Feed(Stored(str(features), manifest, "train", 2**20), batch_size=256, shuffle=True)
     for _ in range(epochs):
         for batch in feed:
-            outputs = network(*batch.inputs)
-            if manifest.task == "binary":
-                loss = functional.binary_cross_entropy_with_logits(outputs.squeeze(1), batch.label)
-            elif manifest.task == "multiclass":
-                loss = functional.cross_entropy(outputs, batch.label)
-            else:
-                loss = functional.mse_loss(outputs.squeeze(1), (batch.label - label.mean) / label.scale)
+            loss = criterion(network(*batch.inputs), batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
             optimizer.step()
