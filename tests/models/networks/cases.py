@@ -1,8 +1,9 @@
-"""A small one of each network, for tests that hold for all of them."""
+"""A small one of each network, for tests that hold for all of them: `SMALL` for rows of columns, `EVERY` with texts."""
 
 from collections.abc import Mapping
 
-from conf.networks import AnyNetwork, Cnn, FtTransformer, Mlp, Resnet
+from conf.data import Task
+from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Resnet
 
 SMALL: Mapping[str, AnyNetwork] = {
     "mlp": Mlp(name="mlp", hidden=[16, 16, 8], dropout=0.1, embedding_max=4),
@@ -19,7 +20,16 @@ SMALL: Mapping[str, AnyNetwork] = {
         residual_dropout=0.1,
     ),
 }
+SMALL_DECODER = Decoder(
+    name="decoder", blocks=4, width=16, heads=4, hidden=24, dropout=0.1, attention_dropout=0.1, residual_dropout=0.1
+)
+EVERY: Mapping[str, AnyNetwork] = {**SMALL, "decoder": SMALL_DECODER}
 DROPOUTS = ("dropout", "attention_dropout", "residual_dropout")
+
+
+def task_of(name: str, of_columns: Task) -> Task:
+    """What a network is asked in a test that asks those for columns `of_columns`."""
+    return "sequence" if name == "decoder" else of_columns
 
 
 def without_dropout(model: AnyNetwork) -> AnyNetwork:
