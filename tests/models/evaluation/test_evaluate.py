@@ -11,17 +11,20 @@ from PIL import Image
 
 from conf.data import Task
 from conf.exchange import EvaluateRequest, EvaluateResult, Track
+from conf.networks import AnyNetwork
 from conf.schema import Feed
 from models.evaluation.bootstrap import estimates
 from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import METRICS, judge, main_metric
 from models.evaluation.predictions import Predictions
-from tests.models.trained import Trained, train
+from tests.models.networks.cases import SMALL_DECODER
+from tests.models.trained import MODEL, Trained, train
 
 PICTURES = {
     "binary": {"roc", "precision_recall", "calibration"},
     "multiclass": {"roc", "precision_recall", "calibration", "confusion"},
     "regression": {"predicted_true", "residuals", "residuals_by_prediction"},
+    "sequence": {"losses"},
 }
 
 
@@ -39,9 +42,9 @@ def request_of(trained: Trained, folder: Path, track: Track | None = None) -> Ev
     )
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", METRICS)
 def test_a_trained_network_beats_the_trivial_predictor(task: Task, tmp_path: Path) -> None:
-    trained = train(tmp_path, task)
+    trained = train(tmp_path, task, model=SMALL_DECODER if task == "sequence" else MODEL)
     request = request_of(trained, tmp_path)
     result = evaluate(request)
     assert result.metrics.keys() == result.baseline.keys() == {"validation", "test"}
@@ -57,13 +60,14 @@ def test_a_trained_network_beats_the_trivial_predictor(task: Task, tmp_path: Pat
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20
 
 
-def test_predictions_are_kept_and_give_the_same_metrics(tmp_path: Path) -> None:
-    trained = train(tmp_path, "multiclass")
+@pytest.mark.parametrize(("task", "model"), [("multiclass", MODEL), ("sequence", SMALL_DECODER)])
+def test_predictions_are_kept_and_give_the_same_metrics(task: Task, model: AnyNetwork, tmp_path: Path) -> None:
+    trained = train(tmp_path, task, rows=1000, model=model)
     request = request_of(trained, tmp_path)
     result = evaluate(request)
     kept = Predictions.read(request.run_folder / "predictions", "test", trained.manifest)
     assert kept.rows == trained.manifest.splits["test"].rows
-    again = estimates(judge("multiclass", kept.scores, kept.label), kept.rows, request.bootstrap, request.seed)
+    again = estimates(judge(task, kept.scores, kept.label), kept.rows, request.bootstrap, request.seed)
     assert again == result.metrics["test"]
 
 

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from torch import Tensor, nn
 
 from conf.data import Task
 from conf.manifest import Label
 from models.evaluation.metrics import METRICS, Floats, judge, main_metric, trivial
+from models.serving.predict import judge_tokens
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -16,6 +19,19 @@ seeds = st.integers(0, 2**32 - 1)
 def weights_of(generator: np.random.Generator, rows: int) -> Floats:
     """Counts of a resample in which every row of the first ten is there, so that no metric is undefined."""
     return np.concatenate([np.ones(10), generator.integers(0, 4, rows - 10)])
+
+
+class Said(nn.Module):
+    """A network that says this, whatever it is asked."""
+
+    def __init__(self, logits: Tensor) -> None:
+        """Take what is said."""
+        super().__init__()
+        self.logits = logits
+
+    def forward(self) -> Tensor:
+        """Say it."""
+        return self.logits
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,6 +91,32 @@ def test_regression_metrics_are_those_of_scikit_learn(seed: int, rows: int) -> N
     )
 
 
+def test_metrics_of_a_sequence_are_means_over_places() -> None:
+    logits = torch.randn(6, 5, 3, generator=torch.Generator().manual_seed(1))
+    tokens = torch.tensor([[0, 1, 2, 1, 0]] * 6)
+    scores = judge_tokens(Said(logits), (), tokens)
+    weights = np.array([1.0, 0, 2, 1, 0, 1])
+    rows = np.repeat(np.arange(6), weights.astype(int))
+    probabilities, truth = logits.double().softmax(2).numpy()[rows].reshape(-1, 3), tokens.numpy()[rows].reshape(-1)
+    log_loss = sk.log_loss(truth, probabilities)
+    assert judge("sequence", scores, tokens.double().numpy())(weights) == pytest.approx(
+        {
+            "log_loss": log_loss,
+            "bits_per_token": log_loss / np.log(2),
+            "perplexity": np.exp(log_loss),
+            "accuracy": sk.accuracy_score(truth, probabilities.argmax(axis=1)),
+        }
+    )
+
+
+def test_the_trivial_predictor_of_a_sequence_says_how_frequent_tokens_are() -> None:
+    label = Label(name="y", classes=["a", "b", "c"], prior=[0.2, 0.5, 0.3], mean=0, scale=1)
+    tokens = np.array([[0.0, 1, 2, 1, 0]] * 6)
+    found = judge("sequence", trivial("sequence", label, tokens), tokens)(np.ones(6))
+    assert found["log_loss"] == pytest.approx(sk.log_loss(tokens[0], np.tile(label.prior, (5, 1))))
+    assert found["accuracy"] == pytest.approx(2 / 5)  # those of the most frequent one
+
+
 def test_what_the_rows_do_not_define_is_left_out() -> None:
     only = np.zeros(20)
     assert judge("binary", np.linspace(0, 1, 20), only)(np.ones(20)).keys() == {"log_loss", "brier", "accuracy"}
@@ -89,7 +131,7 @@ def test_a_perfect_model_beats_the_trivial_one_in_every_metric(task: Task) -> No
     label = Label(name="y", classes=[], prior=prior.tolist(), mean=float(codes.mean()), scale=1)
     perfect = np.eye(3)[codes] if task == "multiclass" else codes.astype(np.float64)
     best = judge(task, perfect, codes.astype(np.float64))(np.ones(30))
-    worst = judge(task, trivial(task, label, 30), codes.astype(np.float64))(np.ones(30))
+    worst = judge(task, trivial(task, label, codes.astype(np.float64)), codes.astype(np.float64))(np.ones(30))
     assert set(best) == set(worst) == {metric.name for metric in METRICS[task]}
     for metric in METRICS[task]:
         assert (best[metric.name] > worst[metric.name]) is metric.higher_is_better
@@ -100,5 +142,6 @@ def test_names_and_main_metrics_are_frozen() -> None:
         "binary": ["auc", "average_precision", "log_loss", "brier", "accuracy"],
         "multiclass": ["log_loss", "accuracy", "macro_f1", "auc"],
         "regression": ["rmse", "mae", "r2"],
+        "sequence": ["log_loss", "bits_per_token", "perplexity", "accuracy"],
     }
-    assert [main_metric(task).name for task in ("binary", "multiclass", "regression")] == ["auc", "log_loss", "rmse"]
+    assert [main_metric(task).name for task in METRICS] == ["auc", "log_loss", "rmse", "log_loss"]

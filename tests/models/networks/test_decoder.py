@@ -13,8 +13,9 @@ from tests.models.networks.cases import SMALL_DECODER
 
 TOKENS = 1 + len(CHARACTERS)
 NONE = torch.empty(0, 0)
-token = st.integers(0, TOKENS - 1)
-rows = st.lists(st.lists(token, min_size=PLACES, max_size=PLACES), min_size=1, max_size=4).map(torch.tensor)
+rows = st.lists(st.lists(st.integers(0, TOKENS - 1), min_size=PLACES, max_size=PLACES), min_size=1, max_size=4).map(
+    torch.tensor
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,10 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows, st.integers(0, PLACES - 1), st.data())
-def test_a_later_token_changes_no_earlier_output(
-    decoder: Network, tokens: Tensor, place: int, data: st.DataObject
-) -> None:
+@given(rows, st.integers(0, PLACES - 1), st.integers(1, TOKENS - 1))
+def test_a_later_token_changes_no_earlier_output(decoder: Network, tokens: Tensor, place: int, by: int) -> None:
     changed = tokens.clone()
-    changed[:, place] = (tokens[:, place] + data.draw(st.integers(1, TOKENS - 1))) % TOKENS
+    changed[:, place] = (tokens[:, place] + by) % TOKENS
     with torch.inference_mode():
         before, after = (decoder(NONE, NONE, each) for each in (tokens, changed))
     assert torch.equal(before[:, :place], after[:, :place])
@@ -43,9 +42,7 @@ def test_a_later_token_changes_no_earlier_output(
 
 @settings(max_examples=30, deadline=None)
 @given(rows, st.integers(1, PLACES))
-def test_what_a_sequence_begins_with_is_answered_as_if_it_were_all(
-    decoder: Network, tokens: Tensor, length: int
-) -> None:
+def test_a_beginning_is_answered_as_if_it_were_all(decoder: Network, tokens: Tensor, length: int) -> None:
     with torch.inference_mode():
         whole, begun = decoder(NONE, NONE, tokens), decoder(NONE, NONE, tokens[:, :length])
     torch.testing.assert_close(begun, whole[:, :length], rtol=1e-4, atol=1e-5)

@@ -1,6 +1,6 @@
 """What ranks do for `test_networks`: a step of each network by a strategy against one of the plain network.
 
-torchrun -m tests.models.parallel.networks_alike FEATURE_SET STRATEGY ...
+torchrun -m tests.models.parallel.networks_alike FEATURE_SET TEXT STRATEGY ...
 """
 
 import sys
@@ -24,7 +24,7 @@ from models.networks import build
 from models.parallel import load
 from models.parallel.checkpointing import checkpoint_blocks
 from tests.models.launch import parallel
-from tests.models.networks.cases import SMALL, without_dropout
+from tests.models.networks.cases import SMALL, SMALL_DECODER, without_dropout
 from tests.models.parallel.alike import compare
 
 ROWS = 24
@@ -64,14 +64,18 @@ def same_steps(strategy: StrategyName, model: AnyNetwork, manifest: Manifest, ba
         compare(ours, plain, lambda parameter: parameter)
 
 
-def main(folder: str, *strategies: Any) -> None:
+def some(folder: str) -> tuple[Manifest, list[Batch]]:
     manifest = read_manifest(folder)
-    feed = Feed(Stored(folder, manifest, "train", 2**20), batch_size=ROWS, shuffle=False)
-    batches = list(feed)[:2]
+    return manifest, list(Feed(Stored(folder, manifest, "train", 2**20), batch_size=ROWS, shuffle=False))[:2]
+
+
+def main(folder: str, text: str, *strategies: Any) -> None:
+    of_columns, of_text = some(folder), some(text)
     for strategy in strategies:
         for name, model in SMALL.items():
             if (strategy, name) != ("tensor", "cnn"):  # which has no layer to split
-                same_steps(strategy, model, manifest, batches)
+                same_steps(strategy, model, *of_columns)
+        same_steps(strategy, SMALL_DECODER, *of_text)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.schema import Checkpointing, Trainer
@@ -15,37 +16,40 @@ from models.parallel import load
 from models.parallel.plan import Sketch
 from tests.feature_sets import write_feature_set
 from tests.models import launch
-from tests.models.networks.cases import SMALL
+from tests.models.networks.cases import EVERY, SMALL, SMALL_DECODER, task_of
 from tests.models.parallel.test_plan import assert_as_planned
 
 RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
-PAIRS = [pair for pair in product(RANKS, SMALL) if pair != ("tensor", "cnn")]
+PAIRS = [pair for pair in product(RANKS, EVERY) if pair != ("tensor", "cnn")]
 WIDE = {
     "resnet": SMALL["resnet"].model_copy(update={"blocks": 8, "width": 128, "hidden": 256}),
     "ft_transformer": SMALL["ft_transformer"].model_copy(update={"width": 64, "hidden": 96}),
+    "decoder": SMALL_DECODER.model_copy(update={"width": 64, "hidden": 192}),
 }
+Sets = dict[Task, tuple[Path, Manifest]]
 TRAINER = Trainer.model_construct(precision="32-true")
 
 
 @pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
-    folder = tmp_path_factory.mktemp("binary")
-    return folder, write_feature_set(folder, "multiclass", rows=240, tensor=True)
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Sets:
+    """A feature set for networks of columns, and one of a text."""
+    tasks: tuple[Task, ...] = ("multiclass", "sequence")
+    folders = {task: tmp_path_factory.mktemp(task) for task in tasks}
+    return {task: (folder, write_feature_set(folder, task, rows=240, tensor=True)) for task, folder in folders.items()}
 
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.soak)])
-def test_every_strategy_steps_every_network_as_one_process_does(ranks: int, feature_set: tuple[Path, Manifest]) -> None:
+def test_every_strategy_steps_every_network_as_one_process_does(ranks: int, sets: Sets) -> None:
     strategies = [name for name in RANKS if name != "single"]
-    launch.together("tests.models.parallel.networks_alike", ranks, str(feature_set[0]), *strategies)
+    folders = [str(folder) for folder, _ in sets.values()]
+    launch.together("tests.models.parallel.networks_alike", ranks, *folders, *strategies)
 
 
 @pytest.mark.parametrize(("strategy", "network"), PAIRS)
-def test_every_strategy_plans_every_network(
-    strategy: StrategyName, network: str, feature_set: tuple[Path, Manifest]
-) -> None:
-    _, manifest = feature_set
-    sketch = Sketch(SMALL[network], manifest, TRAINER, "none", 64)
+def test_every_strategy_plans_every_network(strategy: StrategyName, network: str, sets: Sets) -> None:
+    _, manifest = sets[task_of(network, "multiclass")]
+    sketch = Sketch(EVERY[network], manifest, TRAINER, "none", 64)
     plan = load(launch.parallel(strategy, world_size=RANKS[strategy]), RANKS[strategy]).plan(sketch)
     whole = sum(parameter.numel() * parameter.element_size() for parameter in sketch.network().parameters())
     assert plan.activations_bytes > 0
@@ -62,15 +66,15 @@ def test_every_strategy_plans_every_network(
 def test_a_step_takes_what_was_planned(
     network: str, strategy: StrategyName, checkpointing: Checkpointing, tmp_path: Path
 ) -> None:
-    write_feature_set(tmp_path / "set", "binary", rows=4096, row_group_rows=512)
+    write_feature_set(tmp_path / "set", task_of(network, "binary"), rows=4096, row_group_rows=512)
     wanted = launch.request(tmp_path / "set", tmp_path / "run", strategy, RANKS[strategy], max_epochs=1)
     feed = wanted.feed.model_copy(update={"batch_size": 1024})
     changes = {"model": WIDE[network], "checkpointing": checkpointing, "feed": feed}
     assert_as_planned(launch.run(wanted.model_copy(update=changes)))
 
 
-def test_heads_and_pairs_are_not_split(feature_set: tuple[Path, Manifest]) -> None:
-    _, manifest = feature_set
+def test_heads_and_pairs_are_not_split(sets: Sets) -> None:
+    _, manifest = sets["multiclass"]
     for changes, line in (
         ({"heads": 2, "width": 24}, "has a layer of 2 heads, which strategy.tensor_size=3 ranks cannot share equally"),
         ({"heads": 3, "width": 24, "hidden": 4}, "has a layer of 4 pairs, which strategy.tensor_size=3 ranks cannot"),
