@@ -1,5 +1,8 @@
 """How many processor threads a rank uses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pyarrow as pa
 import torch
 
@@ -19,3 +22,14 @@ def share_cores(network: Network, rows: int, share: int) -> None:
     fed = round(FLOP_PER_MULTIPLICATION * network.multiplications() * rows / FLOP_PER_THREAD)
     torch.set_num_threads(min(max(1, fed), share))
     pa.set_cpu_count(share)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Do arithmetic in one thread, for what feeds no more; others' processes cost it nothing then."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

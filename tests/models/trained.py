@@ -12,6 +12,7 @@ from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.networks import build
+from models.threads import one_thread
 from tests.feature_sets import write_feature_set
 
 MODEL = Mlp(name="mlp", hidden=[32, 16], dropout=0.1, embedding_max=4)
@@ -43,11 +44,12 @@ def weights_of(features: Path, manifest: Manifest, path: Path, epochs: int, mode
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     criterion = Criterion(manifest)
     feed = Feed(Stored(str(features), manifest, "train", 2**20), batch_size=256, shuffle=True)
-    for _ in range(epochs):
-        for batch in feed:
-            loss = criterion(network(*batch.inputs), batch)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
-            optimizer.step()
+    with one_thread():
+        for _ in range(epochs):
+            for batch in feed:
+                loss = criterion(network(*batch.inputs), batch)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+                optimizer.step()
     torch.save(network.state_dict(), path)
     return path

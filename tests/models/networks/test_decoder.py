@@ -13,9 +13,8 @@ from tests.models.networks.cases import SMALL_DECODER
 
 TOKENS = 1 + len(CHARACTERS)
 NONE = torch.empty(0, 0)
-rows = st.lists(st.lists(st.integers(0, TOKENS - 1), min_size=PLACES, max_size=PLACES), min_size=1, max_size=4).map(
-    torch.tensor
-)
+row = st.lists(st.integers(0, TOKENS - 1), min_size=PLACES, max_size=PLACES)
+rows = st.lists(row, min_size=1, max_size=4).map(torch.tensor)
 
 
 @pytest.fixture(scope="module")

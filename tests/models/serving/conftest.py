@@ -12,13 +12,14 @@ from conf.exchange import RegisterRequest, Track
 from conf.networks import AnyNetwork
 from conf.splits import HashSplit
 from models.serving.package import log
-from tests.models.networks.cases import SMALL
+from tests.models.networks.cases import SMALL, SMALL_DECODER
 from tests.models.trained import MODEL, Trained, train
 
 MODELS: dict[Task, AnyNetwork] = {
     "binary": MODEL,
     "multiclass": SMALL["resnet"],
     "regression": SMALL["ft_transformer"],
+    "sequence": SMALL_DECODER,
 }
 
 

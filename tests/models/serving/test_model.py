@@ -27,7 +27,7 @@ from models.serving.predict import load_network
 from tests.feature_sets import RADAR
 from tests.models.trained import Trained
 
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression", "sequence")
 # Loads the model with nothing of franklin in reach but what the model brings.
 ALONE = """
 import importlib.abc, sys
@@ -48,7 +48,8 @@ assert models.__file__.startswith(sys.argv[1]), models.__file__
 
 def raw_rows(trained: Trained) -> pd.DataFrame:
     files = [pd.read_parquet(trained.feature_set / file.path) for file in trained.manifest.holdout]
-    return pd.concat(files, ignore_index=True).drop(columns=trained.manifest.label.name)
+    rows = pd.concat(files, ignore_index=True)
+    return rows if trained.manifest.task == "sequence" else rows.drop(columns=trained.manifest.label.name)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -69,7 +70,7 @@ def test_it_loads_where_franklin_is_not_and_equals_the_evaluation(
         network, str(one.feature_set), one.manifest, "test", memory_bytes=2**20, told=lambda _rows: None
     )
     assert np.allclose(scores_of(answer, one.manifest), test.scores, atol=1e-5)
-    if task != "regression":
+    if task in ("binary", "multiclass"):
         chosen = test.scores.argmax(axis=1) if task == "multiclass" else (test.scores > 0.5).astype(int)
         assert answer["prediction"].tolist() == [one.manifest.label.classes[code] for code in chosen]
 
@@ -94,6 +95,30 @@ def test_it_takes_rows_as_people_have_them(trained: dict[Task, Trained], logged:
         model.predict(pd.DataFrame([absent | {"radar": [0.0]}]))
 
 
+def test_of_a_text_it_says_how_likely_it_was_and_what_comes_next(
+    trained: dict[Task, Trained], logged: dict[Task, Path]
+) -> None:
+    one, model = trained["sequence"], mlflow.pyfunc.load_model(str(logged["sequence"]))
+    (row,) = raw_rows(one).tail(1)["text"]
+    texts = ["t", "th", row[:9], row, f"under{row}", "§§"]
+    answer = model.predict(pd.DataFrame({"text": texts}, index=range(3, 9)))
+    assert answer.index.tolist() == [3, 4, 5, 6, 7, 8]
+    assert answer["log_loss"].isna().tolist() == answer["accuracy"].isna().tolist() == [True, *[False] * 5]
+    for place, text in enumerate(texts):  # whatever is beside it, and however much longer that is
+        alone = model.predict(pd.DataFrame({"text": [text]})).iloc[0]
+        assert alone["prediction"] == answer["prediction"].iloc[place]
+        assert np.allclose(alone["probabilities"], answer["probabilities"].iloc[place], atol=1e-5)
+        assert np.allclose(alone["log_loss"], answer["log_loss"].iloc[place], atol=1e-4, equal_nan=True)
+    assert np.allclose([sum(said) for said in answer["probabilities"]], 1)
+    classes = one.manifest.label.classes
+    assert [classes[int(np.argmax(said))] for said in answer["probabilities"]] == answer["prediction"].tolist()
+    assert answer["prediction"].iloc[1] == "e"
+    assert answer["log_loss"].iloc[-1] > 5  # it has never seen such a thing
+    for wrong in (None, "", 7):
+        with pytest.raises((FranklinError, MlflowException)):
+            model.predict(pd.DataFrame({"text": [wrong]}))
+
+
 def test_requirements_are_pinned_and_few(logged: dict[Task, Path]) -> None:
     lines = (logged["binary"] / "requirements.txt").read_text(encoding="utf-8").split()
     names = {line.partition("==")[0]: line.partition("==")[2] for line in lines}
@@ -112,7 +137,9 @@ def test_the_holdout_has_the_labels_of_the_test_split(trained: dict[Task, Traine
         manifest = one.manifest
         holdout = Holdout.read(str(one.feature_set), manifest)
         files = [pd.read_parquet(one.feature_set / file.path) for file in manifest.splits["test"].files]
-        assert np.allclose(holdout.label, pd.concat(files)[manifest.label.name])
+        stored = pd.concat(files)[manifest.label.name]
+        expected = np.stack(list(stored))[:, 1:] if manifest.task == "sequence" else stored
+        assert np.allclose(holdout.label, expected)
 
 
 @pytest.mark.spark
