@@ -88,7 +88,7 @@ def _fit_characters(train: DataFrame, name: str, rare_below: int) -> Label:
     """Fit the classes of each place: OTHER, then the characters, the most frequent first, ties by their number."""
     characters = train.select(F.explode(F.split(column(name), "")).alias("character"))
     counts: dict[str, int] = dict(characters.groupBy("character").count().collect())
-    # Of bytes that are no UTF-8, Spark makes OTHER.
+    # Bytes that are no UTF-8 have become OTHER.
     often = [each for each in counts if counts[each] >= rare_below and each != OTHER]
     known = sorted(often, key=lambda each: (-counts[each], each))
     if len(known) <= 1:

@@ -90,5 +90,5 @@ def _files(spark: SparkSession, path: str) -> DataFrame:
     if not files:
         raise FranklinError(f"{path} holds no file; name a text or a folder with texts")
     return spark.read.text(files, wholetext=True).select(
-        F.col("_metadata.file_name").alias(NAME), F.col("value").alias(TEXT)
+        F.col("_metadata.file_name").alias(NAME), F.make_valid_utf8("value").alias(TEXT)
     )

@@ -24,6 +24,7 @@ NEEDED = {
     "yarn": {"HADOOP_CONF_DIR": "/etc/hadoop"},
     "spark": {"SPARK_MASTER": "spark://127.0.0.1:7077"},
 }
+NEEDED_DATA = {"cnn": "digits", "decoder": "text"}
 BESIDE = {"spark": ["spark=standalone"]}
 
 
@@ -51,7 +52,7 @@ def test_every_experiment_composes_and_survives_a_round_trip(experiment: str) ->
 def test_every_choice_of_every_group_composes(group: str, choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in NEEDED.get(choice, {}).items():
         monkeypatch.setenv(name, value)
-    compose("digits" if choice == "cnn" else "flights_delay", [f"{group}={choice}", *BESIDE.get(choice, [])])
+    compose(NEEDED_DATA.get(choice, "flights_delay"), [f"{group}={choice}", *BESIDE.get(choice, [])])
 
 
 def test_a_network_may_bring_a_space_of_its_own() -> None:
@@ -123,6 +124,22 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
             ("flights_delay", "model=ft_transformer", "model.heads=5"),
             "model: 5 heads cannot share a width of 192 equally; take model.width=190",
         ),
+        (("text", "model=mlp"), "model=mlp takes no text, as text is one; say model=decoder"),
+        (
+            ("flights_delay", "model=decoder"),
+            "model=decoder takes a text and nothing else, and flights is none; say model=mlp",
+        ),
+        (("text", "data.task=null"), "task=sequence and source=text go together"),
+        (
+            ("text", "data.columns.text={kind: text}"),
+            "data.columns.text.length: ",
+        ),
+        (("text", "data.columns={}"), "a column of kind text is the label of task=sequence"),
+        (
+            ("flights_delay", "data.columns={carrier: {kind: text, length: 8}}"),
+            "a column of kind text is the label of task=sequence",
+        ),
+        (("text", "data.window=3d"), "source=text knows no days"),
         (("table",), "data.path is not set: describe your table"),
         (
             ("flights_delay", "spark=standalone"),

@@ -35,6 +35,8 @@ def check_parity(folder: Path, manifest: Manifest) -> None:
         stored = torch.from_numpy(rows_of_numbers(encoded[column.name].combine_chunks(), column).astype(column.dtype))
         assert torch.equal(tensor, for_network(stored, column)), column.name
     label = manifest.label
+    if manifest.task == "sequence":  # its label is in its tokens
+        return
     expected = [
         label.classes.index(value) if label.classes else np.float32(value) for value in raw[label.name].to_pylist()
     ]
