@@ -183,7 +183,7 @@ def test_a_wrong_word_gets_one_line_with_the_way_out(arguments: tuple[str, ...],
         ("path: [", "can't be read as YAML"),
         (
             "path: x.csv\nlabel: y\ntask: clasification",
-            "data.task: Input should be 'binary', 'multiclass' or 'regression'",
+            "data.task: Input should be 'binary', 'multiclass', 'regression' or 'sequence'",
         ),
     ],
 )
