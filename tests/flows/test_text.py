@@ -10,7 +10,7 @@ from tests.flows.command import complaint, franklin, summary
 from tests.flows.fixtures import Up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
-SMALL = ["model.blocks=2", "model.width=32", "model.heads=2", "model.hidden=48", "strategy=pipeline"]
+SMALL = ["model.blocks=2", "model.width=32", "model.heads=2", "model.hidden=48"]
 QUICK = ["trainer.max_epochs=3", "feed.batch_size=32", "optimizer.learning_rate=0.01"]
 
 
