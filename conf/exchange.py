@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
+from conf.fault import Fault
 from conf.schema import Checkpointing, Feed, Model, Optimizer, Trainer
 from conf.spark import AnySpark
 from conf.splits import AnySplit
@@ -129,6 +130,7 @@ class TrainRequest(Request):
     strategy: AnyStrategy
     checkpointing: Checkpointing
     world_size: int
+    fault: Fault = Fault()
     track: Track | None
 
 

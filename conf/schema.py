@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from conf.data import Data
+from conf.fault import Fault
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
 from conf.strategies import AnyStrategy
@@ -145,6 +146,7 @@ class Settings(Strict):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing = Field(description="which blocks' activations are recomputed instead of kept")
+    fault: Fault = Field(description="what goes wrong on purpose")
     launcher: Launcher
     tuner: Tuner
     tracking: Tracking

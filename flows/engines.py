@@ -85,6 +85,7 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         strategy=settings.strategy,
         checkpointing=settings.checkpointing,
         world_size=ranks,
+        fault=settings.fault,
         track=track,
     )
 

@@ -17,6 +17,7 @@ from models.feeds.record import Record
 from models.feeds.transformed import Transformed
 from models.measuring import Measure
 from models.module import Learner
+from models.pace import Clock
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
@@ -79,7 +80,9 @@ def fit(
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
-    reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
+    clock = Clock(parallelism.waits, request.fault, rank)
+    track = request.track if rank == 0 else None
+    reporter = Reporter(manifest.splits["train"].rows, total_steps, track, plan, (measure, clock))
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
@@ -91,6 +94,7 @@ def fit(
         callbacks=[
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
+            clock,
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),

@@ -5,6 +5,7 @@ Li et al. 2020, "PyTorch Distributed: Experiences on Accelerating Data Parallel 
 
 from contextlib import AbstractContextManager
 
+from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
@@ -40,3 +41,8 @@ class Strategy(Parallelism[Ddp]):
     def accumulating(self) -> AbstractContextManager[None]:
         """Keep gradients here until the last batch of a step."""
         return self._replica.no_sync() if self.world_size > 1 else super().accumulating()
+
+    def backward(self, loss: Tensor) -> None:
+        """Work out the gradients; once this rank's own are there, it waits for those of the others."""
+        with self.waits.behind(loss):
+            super().backward(loss)

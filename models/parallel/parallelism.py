@@ -13,6 +13,7 @@ from conf.strategies import AnyStrategy
 from models.feeds.batch import Batch
 from models.networks.network import Network
 from models.parallel.plan import Sketch, replicated
+from models.parallel.waiting import Waits
 
 S = TypeVar("S", bound=AnyStrategy)
 Forward = Callable[..., Tensor]
@@ -27,12 +28,13 @@ class Parallelism(Generic[S]):
     Attributes:
         settings: what it was told.
         world_size: number of ranks.
+        waits: how long this rank has waited for others.
 
     """
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
-        self.settings, self.world_size = settings, world_size
+        self.settings, self.world_size, self.waits = settings, world_size, Waits()
 
     @property
     def name(self) -> str:

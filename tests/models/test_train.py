@@ -251,7 +251,8 @@ def test_rank_0_writes_one_batch_of_metrics_an_epoch(feature_set: Path, tmp_path
     run = client.create_run(client.create_experiment("training", artifact_location=str(tmp_path))).info.run_id
     wanted = launch.request(feature_set, tmp_path / "run", "ddp", 2, max_epochs=2)
     result = launch.run(wanted.model_copy(update={"track": Track(uri=uri, run_id=run)}))
-    for name in ("train_loss", "validation_loss", "learning_rate", "rows_per_second", "data_wait_share"):
+    paces = ("rank_0_step_seconds", "rank_1_wait_seconds", "straggler_share")
+    for name in ("train_loss", "validation_loss", "learning_rate", "rows_per_second", "data_wait_share", *paces):
         history = client.get_metric_history(run, name)
         assert [metric.step for metric in history] == [0, 1]
         assert history[-1].value == pytest.approx(result.metrics[name])
