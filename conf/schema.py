@@ -9,7 +9,7 @@ from conf.data import Data
 from conf.fault import Fault
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
-from conf.strategies import AnyStrategy
+from conf.strategies import AnyStrategy, Ddp
 from conf.strict import Name, Positive, Share, Strict
 
 IMAGE = 3  # dimensions: channels, height, width
@@ -132,6 +132,19 @@ class Tracking(Strict):
     bootstrap: Positive = Field(description="resamples behind each confidence interval")
 
 
+def check_dealt_late(feed: Feed, what: str) -> None:
+    """See that ranks can be dealt rows while they train.
+
+    Raises:
+        ValueError: they cannot.
+
+    """
+    if feed.layout == "stored":
+        raise ValueError(f"{what} needs all rows at hand, which feed.layout=stored has not; say feed.layout=mapped")
+    if feed.transform and feed.workers:
+        raise ValueError(f"{what} deals rows late, and feed.workers={feed.workers} read ahead; say feed.workers=0")
+
+
 class Settings(Strict):
     """A whole run, as composed from `conf/`, an experiment and overrides."""
 
@@ -154,6 +167,12 @@ class Settings(Strict):
     def feature_set(self, fingerprint: str) -> Path:
         """Where the feature set of a fingerprint is."""
         return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
+
+    @model_validator(mode="after")
+    def _feed_suits_the_strategy(self) -> "Settings":
+        if isinstance(self.strategy, Ddp) and self.strategy.balance == "dynamic":
+            check_dealt_late(self.feed, "strategy.balance=dynamic")
+        return self
 
     @model_validator(mode="after")
     def _network_suits_the_data(self) -> "Settings":

@@ -34,6 +34,9 @@ class Ddp(Parallel):
 
     name: Literal["ddp"]
     bucket_mb: Positive = Field(description="megabytes of gradients that are averaged in one message")
+    balance: Literal["even", "dynamic"] = Field(
+        description="rows of a step: even, the same number for each rank; dynamic, fewer for a rank that is slow"
+    )
 
 
 class Fsdp(Parallel):

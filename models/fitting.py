@@ -11,6 +11,7 @@ from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from models import networks
 from models.averaging import Average
+from models.balance import Balance
 from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.record import Record
@@ -95,6 +96,7 @@ def fit(
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
             clock,
+            *([Balance(parallelism.portions, clock)] if parallelism.portions else []),
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),

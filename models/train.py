@@ -45,6 +45,7 @@ def _feed(
         seed=request.seed,
         rank=parallelism.replica(rank),
         world_size=parallelism.replicas,
+        division=parallelism.division(rank) if split == "train" else None,
         device=torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None,
     )
 

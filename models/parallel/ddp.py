@@ -10,6 +10,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
 from conf.strategies import Ddp
+from models.feeds.division import Division, Portions
 from models.networks.network import Network
 from models.parallel.parallelism import Forward, Parallelism
 from models.parallel.plan import Sketch
@@ -19,6 +20,13 @@ class Strategy(Parallelism[Ddp]):
     """Synchronous data parallelism."""
 
     _replica: DistributedDataParallel
+
+    def division(self, rank: int) -> Division:
+        """Share a step evenly, or by the speed of the ranks."""
+        if self.settings.balance == "even":
+            return super().division(rank)
+        self.portions = Portions(rank, self.world_size)
+        return self.portions
 
     def communicated(self, sketch: Sketch) -> int:
         """Reduce and spread every gradient in a ring: each rank sends 2 (n - 1) / n of them (section 2.3)."""

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from conf.exchange import Plan
 from conf.strategies import AnyStrategy
 from models.feeds.batch import Batch
+from models.feeds.division import Division, Even, Portions
 from models.networks.network import Network
 from models.parallel.plan import Sketch, replicated
 from models.parallel.waiting import Waits
@@ -29,8 +30,11 @@ class Parallelism(Generic[S]):
         settings: what it was told.
         world_size: number of ranks.
         waits: how long this rank has waited for others.
+        portions: what ranks take of a step's rows, if that may change.
 
     """
+
+    portions: Portions | None = None
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
@@ -54,6 +58,10 @@ class Parallelism(Generic[S]):
     def replica(self, rank: int) -> int:
         """The replica that a rank belongs to."""
         return rank * self.replicas // self.world_size
+
+    def division(self, rank: int) -> Division:
+        """Say which of a step's rows a rank takes, where it has all of them at hand."""
+        return Even(self.replica(rank), self.replicas)
 
     def plan(self, sketch: Sketch) -> Plan:
         """Predict what a step costs."""
