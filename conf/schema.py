@@ -9,7 +9,7 @@ from conf.data import Data
 from conf.fault import Fault
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
-from conf.strategies import AnyStrategy, Ddp
+from conf.strategies import AnyStrategy, Ddp, LocalSgd
 from conf.strict import Name, Positive, Share, Strict
 
 IMAGE = 3  # dimensions: channels, height, width
@@ -169,9 +169,11 @@ class Settings(Strict):
         return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
 
     @model_validator(mode="after")
-    def _feed_suits_the_strategy(self) -> "Settings":
+    def _strategy_suits_the_rest(self) -> "Settings":
         if isinstance(self.strategy, Ddp) and self.strategy.balance == "dynamic":
             check_dealt_late(self.feed, "strategy.balance=dynamic")
+        if isinstance(self.strategy, LocalSgd) and self.trainer.average:
+            raise ValueError("strategy=local_sgd averages weights itself; say trainer.average=null")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from conf.strict import Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "auto"]
+StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "auto"]
 
 
 class Single(Strict):
@@ -83,8 +83,20 @@ class Pipeline(Parallel):
         return ranks * (self.stages_per_rank or (2 if self.schedule == "interleaved" else 1))
 
 
+class LocalSgd(Parallel):
+    """Ranks step alone; every few steps their changes are averaged, and taken by an outer optimizer (DiLoCo)."""
+
+    name: Literal["local_sgd"]
+    every: Positive = Field(description="steps from one exchange to the next")
+    outer_learning_rate: Annotated[float, Field(gt=0, description="share of the average change that is taken")]
+    outer_momentum: Annotated[float, Field(ge=0, lt=1, description="of the changes taken, as Nesterov has it")]
+
+
 class Auto(Parallel):
-    """The quickest of some strategies, by their plans, that fits into the memory given."""
+    """The quickest of some strategies, by their plans, that fits into the memory given.
+
+    Only those can be chosen that end where one process does, so neither `local_sgd` nor `async`.
+    """
 
     name: Literal["auto"]
     memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="of a rank, such as 4g")]
@@ -97,4 +109,4 @@ class Auto(Parallel):
         return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
 
 
-AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | Auto, Field(discriminator="name")]
+AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | LocalSgd | Auto, Field(discriminator="name")]

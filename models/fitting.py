@@ -74,7 +74,7 @@ def fit(
     plan = parallelism.plan(
         Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
     )
-    measure = Measure(network)
+    measure = Measure(network, parallelism)
     if request.trainer.compile:
         for block in network.blocks:
             block.compile()

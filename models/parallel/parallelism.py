@@ -31,10 +31,13 @@ class Parallelism(Generic[S]):
         world_size: number of ranks.
         waits: how long this rank has waited for others.
         portions: what ranks take of a step's rows, if that may change.
+        steps_alone: whether ranks do steps without one another, and may be at different ones.
+        apart: whether ranks may hold different weights, under the same names, when a checkpoint is written.
 
     """
 
     portions: Portions | None = None
+    steps_alone = apart = False
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
@@ -74,6 +77,11 @@ class Parallelism(Generic[S]):
     def communicated(self, sketch: Sketch) -> int:  # noqa: ARG002 -- others use it
         """Bytes that a rank sends in a step."""
         return 0
+
+    @property
+    def period(self) -> int:
+        """Over how many steps ranks send what they are planned to send in each, on average."""
+        return 1
 
     def stream(self, rank: int) -> int:
         """Which stream of random numbers a rank draws dropout from; ranks that do the same work draw the same."""
@@ -138,6 +146,12 @@ class Parallelism(Generic[S]):
         """Scale all gradients down so that their norm, over all ranks that hold parts of them, is at most `most`."""
         nn.utils.clip_grad_norm_(network.parameters(), most, foreach=True)
 
+    def settle(self) -> None:
+        """Have all ranks hold the same weights: what is judged next."""
+
     def state(self) -> dict[str, Any]:
-        """Tensors of its own that a checkpoint has to keep, by name."""
+        """Tensors of its own that a checkpoint has to keep, by name; they are loaded in place."""
         return {}
+
+    def resumed(self, *, found: bool) -> None:
+        """Hear that a checkpoint was loaded, and whether it had the `state`: that of another strategy has not."""

@@ -14,7 +14,7 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
-from models.shards import Saver, load, optimizer_state
+from models.shards import APART, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
 
 
 class Ranks(ModelParallelStrategy):
@@ -53,6 +53,13 @@ class Ranks(ModelParallelStrategy):
             self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
             cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do
 
+    def setup(self, trainer: Any) -> None:
+        """Leave ranks alone between exchanges, if that is how they step."""
+        super().setup(trainer)
+        if self._parallelism.steps_alone:
+            # Lightning has all ranks meet before each step, to hear whether one has got a SIGTERM; they all get one.
+            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # noqa: SLF001 -- it cannot be told
+
     @contextmanager
     def block_backward_sync(self) -> Iterator[None]:
         """Let gradients add up."""
@@ -74,15 +81,21 @@ class Ranks(ModelParallelStrategy):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
         """Begin to write a checkpoint; every rank calls this."""
-        tensors = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
+        weights = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
+        tensors: dict[str, Any] = weights
+        if self._parallelism.apart and self.world_size > 1:  # the mean is for whoever goes on in another way
+            tensors = {**mean_over_ranks(weights), APART: {str(self.global_rank): weights}}
         self._saver.save(Path(filepath), tensors | self._own(), checkpoint)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
         """Load parameters and optimizer state into place, and give the rest."""
-        return load(Path(checkpoint_path), self.network, self.optimizers[0], self._own())
+        own, apart = self._own(), self._parallelism.apart
+        rest, found = load(Path(checkpoint_path), self.network, self.optimizers[0], own, apart=apart)
+        self._parallelism.resumed(found=found)
+        return rest
 
     def _own(self) -> dict[str, Any]:
-        return {"strategy": self._parallelism.state(), "average": self._average()}
+        return {STRATEGY: self._parallelism.state(), "average": self._average()}
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Do nothing: `load_checkpoint` has."""

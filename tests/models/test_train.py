@@ -29,9 +29,10 @@ from tests.feature_sets import write_feature_set
 from tests.models import launch
 
 pytestmark = pytest.mark.distributed
-RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2, "local_sgd": 2}
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
 SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
+NEAR: dict[StrategyName, float] = {"local_sgd": 0.05}  # share of the validation loss; their steps are others
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,12 @@ def test_strategies_do_the_same_as_one_process(name: str, runs: dict[str, TrainR
     assert_same(weights(runs[name]), weights(runs["single"]), tolerance=1e-4)  # sums in another order
 
 
+@pytest.mark.parametrize("name", NEAR)
+def test_loosely_coupled_ranks_end_near_one_process(name: StrategyName, runs: dict[str, TrainResult]) -> None:
+    assert runs[name].steps == runs["single"].steps
+    assert runs[name].validation_loss == pytest.approx(runs["single"].validation_loss, rel=NEAR[name])
+
+
 def test_fsdp_ranks_hold_half_of_the_parameters_each(runs: dict[str, TrainResult]) -> None:
     (checkpoint,) = (runs["fsdp"].weights.parent / "checkpoints").glob("step-*")
     shards = dict.fromkeys(("__0_0.distcp", "__1_0.distcp"), 0)
@@ -138,6 +145,7 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
     [
         ("single", 1),
         ("ddp", 2),
+        ("local_sgd", 2),
         pytest.param("fsdp", 2, marks=pytest.mark.soak),
         pytest.param("tensor", 2, marks=pytest.mark.soak),
         pytest.param("pipeline", 2, marks=pytest.mark.soak),

@@ -16,9 +16,9 @@ from tests.models import launch
 pytestmark = pytest.mark.distributed
 TOLERANCE = 0.15
 DEEP = Mlp(name="mlp", hidden=[256] * 12, dropout=0.1, embedding_max=8)
-RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
+RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2, "local_sgd": 2}
 CASES = [
-    *product(RANKS, ["none"]),
+    *product([name for name in RANKS if name != "local_sgd"], ["none"]),
     ("single", "sqrt"),
     ("fsdp", "every"),
     ("ddp", "selective"),
@@ -49,6 +49,12 @@ def test_a_step_takes_what_was_planned(
     strategy: StrategyName, checkpointing: Checkpointing, feature_set: Path, tmp_path: Path
 ) -> None:
     assert_as_planned(run(feature_set, tmp_path, strategy, checkpointing))
+
+
+def test_ranks_that_talk_seldom_send_little_in_a_step(feature_set: Path, tmp_path: Path) -> None:
+    result = run(feature_set, tmp_path, "local_sgd", "none", every=2)
+    assert_as_planned(result)
+    assert result.plan.communicated_bytes == pytest.approx(result.plan.parameters_bytes / 2, rel=0.01)
 
 
 @pytest.mark.soak
