@@ -9,7 +9,7 @@ from conf.data import Data
 from conf.fault import Fault
 from conf.kinds import TensorKind
 from conf.spark import AnySpark
-from conf.strategies import AnyStrategy, Ddp, LocalSgd
+from conf.strategies import AnyStrategy, Async, Ddp, LocalSgd
 from conf.strict import Name, Positive, Share, Strict
 
 IMAGE = 3  # dimensions: channels, height, width
@@ -172,8 +172,15 @@ class Settings(Strict):
     def _strategy_suits_the_rest(self) -> "Settings":
         if isinstance(self.strategy, Ddp) and self.strategy.balance == "dynamic":
             check_dealt_late(self.feed, "strategy.balance=dynamic")
-        if isinstance(self.strategy, LocalSgd) and self.trainer.average:
-            raise ValueError("strategy=local_sgd averages weights itself; say trainer.average=null")
+        if isinstance(self.strategy, Async):
+            check_dealt_late(self.feed, "strategy=async")
+        if isinstance(self.strategy, LocalSgd | Async) and self.trainer.average:
+            raise ValueError(
+                f"strategy={self.strategy.name} has no weights after each step that all ranks share, to be averaged; "
+                "say trainer.average=null"
+            )
+        if isinstance(self.strategy, Async) and self.trainer.accumulate > 1:
+            raise ValueError("strategy=async takes the gradients of each batch alone; say trainer.accumulate=1")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from conf.strict import Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "auto"]
+StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "async", "auto"]
 
 
 class Single(Strict):
@@ -92,6 +92,15 @@ class LocalSgd(Parallel):
     outer_momentum: Annotated[float, Field(ge=0, lt=1, description="of the changes taken, as Nesterov has it")]
 
 
+class Async(Parallel):
+    """No barrier: rank 0 keeps the weights and takes gradients as they arrive; batches go to whichever rank is free."""
+
+    name: Literal["async"]
+    max_staleness: Positive = Field(
+        description="updates that gradients may be late; ranks wait while they would make others' later"
+    )
+
+
 class Auto(Parallel):
     """The quickest of some strategies, by their plans, that fits into the memory given.
 
@@ -109,4 +118,4 @@ class Auto(Parallel):
         return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
 
 
-AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | LocalSgd | Auto, Field(discriminator="name")]
+AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | LocalSgd | Async | Auto, Field(discriminator="name")]

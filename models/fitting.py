@@ -55,7 +55,7 @@ def fit(
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
     parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
-    share_cores(network, request.feed.batch_size // request.world_size, local_ranks)
+    share_cores(network, request.feed.batch_size // (1 if parallelism.whole_steps else request.world_size), local_ranks)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
@@ -83,7 +83,7 @@ def fit(
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps)
     clock = Clock(parallelism.waits, request.fault, rank)
     track = request.track if rank == 0 else None
-    reporter = Reporter(manifest.splits["train"].rows, total_steps, track, plan, (measure, clock))
+    reporter = Reporter(manifest.splits["train"].rows, total_steps, track, plan, (measure, clock, parallelism))
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
@@ -108,12 +108,13 @@ def fit(
         enable_model_summary=False,
     )
     trainer.fit(learner, train, validation, ckpt_path=last_checkpoint(folder), weights_only=True)
+    parallelism.close()
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
     if rank != 0:
         return None
-    reporter.close()
+    reporter.close(parallelism.histograms)
     weights = request.run_folder / "weights.pt"
     partial = weights.with_name(weights.name + PARTIAL)
     torch.save(consolidate(checkpoints.best, networks.build(request.model, manifest)), partial)

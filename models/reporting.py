@@ -1,7 +1,7 @@
 """What rank 0 tells while training runs: progress to the flow, metrics to MLflow."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, cast
 
@@ -23,7 +23,9 @@ class Feed(Protocol):
 class Told(Protocol):
     """Who has metrics to tell after each epoch."""
 
-    metrics: dict[str, float]
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The newest ones."""
 
 
 class Reporter(Callback):
@@ -92,14 +94,17 @@ class Reporter(Callback):
         if self._journal:
             self._journal.write(self.metrics, trainer.current_epoch)
 
-    def close(self) -> None:
-        """Wait for what is still on its way to MLflow.
+    def close(self, histograms: Mapping[str, Sequence[int]]) -> None:
+        """Send histograms, as metrics whose step is what was counted; wait for all that is on its way to MLflow.
 
         Raises:
             MlflowException: the tracking server refused the metrics.
 
         """
         if self._journal:
+            for name, counts in histograms.items():
+                for number, count in enumerate(counts):
+                    self._journal.write({name: count}, number)
             self._journal.close()
 
 

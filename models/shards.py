@@ -108,14 +108,13 @@ def complete(folder: Path) -> list[Path]:
 
 
 def load(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: dict[str, Any], *, apart: bool = False
+    path: Path, kept: tuple[nn.Module, torch.optim.Optimizer] | None, own: dict[str, Any], *, apart: bool = False
 ) -> tuple[dict[str, Any], bool]:
     """Load a checkpoint into a network, its optimizer and what else has tensors of its `own`; every rank calls this.
 
     Args:
         path: the checkpoint.
-        network: what this rank holds of it.
-        optimizer: of its parameters.
+        kept: what this rank holds of the network, and the optimizer of that; None: another rank does.
         own: further tensors by name; those of the `strategy` only if they are there.
         apart: whether this rank's own weights are wanted, if it had some.
 
@@ -124,20 +123,21 @@ def load(
 
     """
     rank = str(torch.distributed.get_rank()) if torch.distributed.is_initialized() else "0"
-    kept = FileSystemReader(path).read_metadata().state_dict_metadata
-    held, names = optimizer_state(network, optimizer)
-    weights = {"network": get_model_state_dict(network), "optimizer": held}
-    had = apart and any(name.startswith(f"{APART}.{rank}.") for name in kept)
+    there = FileSystemReader(path).read_metadata().state_dict_metadata
+    held, names = optimizer_state(*kept) if kept else ({}, [])
+    weights = {"network": get_model_state_dict(kept[0]), "optimizer": held} if kept else {}
+    had = apart and any(name.startswith(f"{APART}.{rank}.") for name in there)
     state: dict[str, Any] = {APART: {rank: weights}} if had else dict(weights)
-    found = any(name.startswith(f"{STRATEGY}.") for name in kept)
+    found = any(name.startswith(f"{STRATEGY}.") for name in there)
     state |= {name: tensors for name, tensors in own.items() if found or name != STRATEGY}
-    if f"random.{rank}" in kept:
+    if f"random.{rank}" in there:
         state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
     load_shards(state, checkpoint_id=path, no_dist=not torch.distributed.is_initialized())
-    set_model_state_dict(network, weights["network"])
-    for group, parameters in zip(held["param_groups"], names, strict=True):
-        group["params"] = parameters
-    set_optimizer_state_dict(network, optimizer, weights["optimizer"])
+    if kept:
+        set_model_state_dict(kept[0], weights["network"])
+        for group, parameters in zip(held["param_groups"], names, strict=True):
+            group["params"] = parameters
+        set_optimizer_state_dict(*kept, held)
     if "random" in state:
         _set_random_state(state["random"][rank])
     rest: dict[str, Any] = torch.load(path / REST, weights_only=True)

@@ -1,6 +1,6 @@
 """What every strategy is: how ranks are laid out, how they share a network, and how a step is done together."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
@@ -32,12 +32,13 @@ class Parallelism(Generic[S]):
         waits: how long this rank has waited for others.
         portions: what ranks take of a step's rows, if that may change.
         steps_alone: whether ranks do steps without one another, and may be at different ones.
+        whole_steps: whether ranks take whole steps by turns, instead of parts of each.
         apart: whether ranks may hold different weights, under the same names, when a checkpoint is written.
 
     """
 
     portions: Portions | None = None
-    steps_alone = apart = False
+    steps_alone = whole_steps = apart = False
 
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
@@ -149,9 +150,35 @@ class Parallelism(Generic[S]):
     def settle(self) -> None:
         """Have all ranks hold the same weights: what is judged next."""
 
+    def kept(self, network: Network, optimizer: Optimizer) -> tuple[Network, Optimizer] | None:
+        """Give what a checkpoint keeps of this rank, if anything, with nothing under way; all ranks call this."""
+        return network, optimizer
+
     def state(self) -> dict[str, Any]:
         """Tensors of its own that a checkpoint has to keep, by name; they are loaded in place."""
         return {}
+
+    def besides(self) -> Any:
+        """Tensors that it holds beside the network, its gradients and the optimizer's state."""
+        return self.state()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Sent by now from threads of its own, into which nobody else sees."""
+        return 0
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What there is to say of it, on rank 0."""
+        return {}
+
+    @property
+    def histograms(self) -> dict[str, Sequence[int]]:
+        """What was counted, on rank 0: at place `n`, how often `n` was met."""
+        return {}
+
+    def close(self) -> None:
+        """Part from others in good order, after training; all ranks call this."""
 
     def resumed(self, *, found: bool) -> None:
         """Hear that a checkpoint was loaded, and whether it had the `state`: that of another strategy has not."""

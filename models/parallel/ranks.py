@@ -72,16 +72,18 @@ class Ranks(ModelParallelStrategy):
         return cast("Network", cast("Any", self.lightning_module).network)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Give what this rank holds of the parameters, under the names of the whole network."""
-        return get_model_state_dict(self.network)
+        """Give nothing: `save_checkpoint` knows when it is time."""
+        return {}
 
-    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
-        """Give what this rank holds of the optimizer's state, under the names of the parameters."""
-        return optimizer_state(self.network, getattr(optimizer, "_optimizer", optimizer))[0]
+    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
+        """Give nothing, as above."""
+        return {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
         """Begin to write a checkpoint; every rank calls this."""
-        weights = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
+        del checkpoint["state_dict"], checkpoint["optimizer_states"]
+        kept = self._parallelism.kept(self.network, self.optimizers[0])
+        weights = {"network": get_model_state_dict(kept[0]), "optimizer": optimizer_state(*kept)[0]} if kept else {}
         tensors: dict[str, Any] = weights
         if self._parallelism.apart and self.world_size > 1:  # the mean is for whoever goes on in another way
             tensors = {**mean_over_ranks(weights), APART: {str(self.global_rank): weights}}
@@ -90,7 +92,8 @@ class Ranks(ModelParallelStrategy):
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
         """Load parameters and optimizer state into place, and give the rest."""
         own, apart = self._own(), self._parallelism.apart
-        rest, found = load(Path(checkpoint_path), self.network, self.optimizers[0], own, apart=apart)
+        kept = self._parallelism.kept(self.network, self.optimizers[0])
+        rest, found = load(Path(checkpoint_path), kept, own, apart=apart)
         self._parallelism.resumed(found=found)
         return rest
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from conf.errors import FranklinError
-from conf.strategies import AnyStrategy, Fsdp, Pipeline, Tensor
+from conf.strategies import AnyStrategy, Async, Fsdp, Pipeline, Tensor
 
 CPU_RANKS = 2
 
@@ -33,6 +33,8 @@ def world_size(strategy: AnyStrategy, batch_size: int) -> int:
     if ranks > most:
         plural = "" if have.startswith("1 ") else "s"
         raise FranklinError(f"strategy.world_size={ranks}: this machine has {have}{plural}; take at most {most}")
+    if isinstance(strategy, Async):
+        _check_async(strategy, ranks, gpus)
     _check_layout(strategy, ranks, batch_size)
     replicas = _replicas(strategy, ranks)
     if batch_size % replicas:
@@ -55,7 +57,7 @@ def _replicas(strategy: AnyStrategy, ranks: int) -> int:
     """How many ranks, or groups of ranks, see rows of their own."""
     if isinstance(strategy, Tensor):
         return ranks // strategy.tensor_size
-    return 1 if isinstance(strategy, Pipeline) else ranks
+    return 1 if isinstance(strategy, Pipeline | Async) else ranks
 
 
 def _check_layout(strategy: AnyStrategy, ranks: int, batch_size: int) -> None:
@@ -68,6 +70,19 @@ def _check_layout(strategy: AnyStrategy, ranks: int, batch_size: int) -> None:
         )
     if isinstance(strategy, Pipeline):
         _check_parts(strategy, ranks, batch_size)
+
+
+def _check_async(strategy: Async, ranks: int, gpus: int) -> None:
+    if gpus:
+        raise FranklinError(
+            f"strategy=async works on processors, and this machine has {gpus} GPU{'s' * (gpus > 1)}; take "
+            "strategy=local_sgd, or hide what is there by CUDA_VISIBLE_DEVICES="
+        )
+    if strategy.max_staleness < ranks - 1:  # or ranks that are done at the same time would wait for ever
+        raise FranklinError(
+            f"strategy.max_staleness={strategy.max_staleness} is too little for {ranks} ranks, whose gradients may "
+            f"arrive at the same time; take at least {ranks - 1}"
+        )
 
 
 def _check_parts(strategy: Pipeline, ranks: int, batch_size: int) -> None:
