@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,24 @@ class Bench:
     """Trainings on one feature set."""
 
     def __init__(self, folder: Path, repetitions: int) -> None:
-        """Prepare flights."""
-        self._folder, self._features, self._repetitions = folder, str(folder / "features"), repetitions
-        settings = compose("flights_delay")
-        call(PREPARE, to_prepare(settings, folder, self._features, fingerprint(settings.data)), PrepareResult)
-        self._count = 0
+        """Do nothing yet."""
+        self.repetitions = repetitions
+        self._folder, self._count = folder, 0
+
+    @cached_property
+    def features(self) -> str:
+        """Flights, prepared when they are first wanted."""
+        settings, folder = compose("flights_delay"), str(self._folder / "features")
+        call(PREPARE, to_prepare(settings, self._folder, folder, fingerprint(settings.data)), PrepareResult)
+        return folder
 
     def train(self, ranks: int, *overrides: str) -> list[TrainResult]:
         """Train one epoch, several times."""
         settings = compose("flights_delay", ["trainer.max_epochs=1", *overrides])
         found = []
-        for _ in range(self._repetitions):
+        for _ in range(self.repetitions):
             self._count += 1
-            request = to_train(settings, self._folder / str(self._count), self._features, ranks, None)
+            request = to_train(settings, self._folder / str(self._count), self.features, ranks, None)
             found.append(call(TRAIN, request, TrainResult))
         print(*overrides, found[-1].metrics, file=sys.stderr)
         return found
@@ -105,7 +111,7 @@ def state(bench: Bench) -> Any:
     return found
 
 
-def pipeline(bench: Bench) -> Any:  # noqa: ARG001 -- it needs no flights
+def pipeline(bench: Bench) -> Any:
     """Idling and memory of schedules."""
     shown = table("pipeline over 2 ranks", "schedule", "parts", "idle", "in theory", "activations of a rank, MiB")
     found = []
@@ -113,15 +119,22 @@ def pipeline(bench: Bench) -> Any:  # noqa: ARG001 -- it needs no flights
         for parts in range(RANKS, 8 * RANKS + 1, RANKS):
             numbers = map(str, (parts, PART_ROWS, STEPS))
             command = [*TORCHRUN, "benchmarks.pipeline_one", schedule, *numbers]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            seen = json.loads(done.stdout.splitlines()[-1])
+            runs = [_printed(command) for _ in range(bench.repetitions)]
+            idle = statistics.median(run["idle_share"] for run in runs)
             works = parts * (2 if schedule == "interleaved" else 1)
             theory = (RANKS - 1) / (works + RANKS - 1)
-            found.append({"schedule": schedule, "parts": parts, "theory": theory, **seen})
-            kept = ", ".join(f"{size / MIB:.1f}" for size in seen["most_bytes"])
-            shown.add_row(schedule, str(parts), f"{seen['idle_share']:.3f}", f"{theory:.3f}", kept)
+            found.append({"schedule": schedule, "parts": parts, "theory": theory, "runs": runs})
+            kept = ", ".join(f"{size / MIB:.1f}" for size in runs[-1]["most_bytes"])
+            shown.add_row(schedule, str(parts), f"{idle:.3f}", f"{theory:.3f}", kept)
     Console(width=110).print(shown)
     return found
+
+
+def _printed(command: list[str]) -> dict[str, Any]:
+    """What rank 0 prints last."""
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return printed
 
 
 def precision(bench: Bench) -> Any:

@@ -22,13 +22,14 @@ from conf.compose import compose
 from models import networks
 from models.criterion import Criterion
 from models.feeds.batch import Batch
-from models.parallel import load, stages
+from models.parallel import load
 from models.parallel.memory import watched
+from models.parallel.stages import Stage, Stages
 
 SEED, WARM, COLUMNS, BLOCKS, WIDTH = 1, 3, 64, 16, 512
 
 
-class Timed(stages._Stage):  # noqa: SLF001 -- the same, with a clock
+class Timed(Stage):
     """Adds up the seconds of passes."""
 
     busy = 0.0
@@ -107,7 +108,7 @@ def measure(schedule: str, parts: int, rows: int, steps: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     dist.init_process_group("gloo")
-    stages._Stage = Timed  # type: ignore[misc]  # noqa: SLF001
+    Stages.stage = Timed
     name, *numbers = sys.argv[1:]
     found = measure(name, *map(int, numbers))
     if dist.get_rank() == 0:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -29,6 +29,7 @@ from conf.strategies import AnyStrategy
 from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
+ERROR_MARK = "franklin: "  # of what ends a machine that has joined, among the lines that it says
 AGENT = "FRANKLIN_AGENT"  # variable with the process of the agent that has started a rank
 
 
@@ -254,3 +255,12 @@ def answer(path: Path, content: dict[str, object]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(path)
+
+
+def answered(path: Path) -> dict[str, Any]:
+    """What an answer file says; nothing, if there is none yet."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content

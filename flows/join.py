@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conf.errors import FranklinError
+from conf.exchange import ERROR_MARK
 from conf.launchers import AnyLauncher, Torchrun
 from flows.engines import JOIN
 from flows.processes import supervised
 from flows.supervise import USAGE_MARK
 
-ERROR_MARK = "franklin: "
 PAUSE_SECONDS = 1.0
 
 

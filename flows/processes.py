@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from conf.errors import FranklinError
-from conf.exchange import PROGRESS_MARK, Request
+from conf.exchange import PROGRESS_MARK, Request, answered
 from conf.strict import Strict
 from flows.supervise import USAGE_MARK
 
@@ -94,7 +94,7 @@ def run_engine(
             cost.add(time.monotonic() - started, usage["processor_seconds"], usage["peak_memory_bytes"])
     if overdue:
         raise EngineTimeoutError(f"{stem} took longer than {timeout_seconds} seconds and was ended; log: {log_file}")
-    answer = _read_answer(request.answer)
+    answer = answered(request.answer)
     if "error" in answer:
         raise FranklinError(answer["error"])
     if "result" not in answer:
@@ -153,14 +153,6 @@ def _follow(output: Iterable[str], log: IO[str], watch: Callable[[Progress], Non
         else:
             log.write(line)
     return usage
-
-
-def _read_answer(path: Path) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return answer
 
 
 def _tail(log: Path) -> str:

@@ -9,7 +9,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.rendezvous import RendezvousError
 
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest
+from conf.exchange import ERROR_MARK, TrainRequest
 from conf.launchers import Torchrun
 from models.launching.address import address_towards
 from models.launching.agent import run_ranks, torchrun
@@ -73,7 +73,7 @@ def main() -> None:
     try:
         join(sys.argv[1], next(iter(sys.argv[2:]), None))
     except FranklinError as error:
-        sys.stdout.write(f"franklin: {error}\n")
+        sys.stdout.write(f"{ERROR_MARK}{error}\n")
         sys.exit(1)
     except SignalException as asked:
         sys.exit(128 + signal.Signals(asked.sigval))

@@ -85,7 +85,7 @@ class Watch:
             faulthandler.cancel_dump_traceback_later()
 
     def _run(self) -> None:
-        with suppress(RuntimeError):  # the store is gone, so the agent is, and this rank will be
+        with suppress(torch.distributed.DistError):  # the store is gone, so the agent is, and this rank will be
             self._watch(self._store())
 
     def _watch(self, store: Any) -> None:

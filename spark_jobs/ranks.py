@@ -5,7 +5,6 @@ and sends what they print back.
 """
 
 import io
-import json
 import os
 import signal
 import sys
@@ -20,7 +19,15 @@ from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
 from conf.errors import FranklinError
-from conf.exchange import PROGRESS_MARK, SparkRanksRequest, TrainRequest, clean_up_on_sigterm, progress, serve
+from conf.exchange import (
+    PROGRESS_MARK,
+    SparkRanksRequest,
+    TrainRequest,
+    answered,
+    clean_up_on_sigterm,
+    progress,
+    serve,
+)
 from spark_jobs.session import session
 
 ROOT = Path(__file__).parent.parent
@@ -52,7 +59,7 @@ def run_ranks(request: SparkRanksRequest) -> None:
         while not _tried(distributor, request.module, path, train):
             if ended.is_set():
                 sys.exit(128 + signal.SIGTERM)
-            if mistake := _answered(train).get("error"):
+            if mistake := answered(train.answer).get("error"):
                 raise FranklinError(mistake)
             newest, before = _newest(train), newest
             failures = failures + 1 if newest == before else 1
@@ -92,7 +99,7 @@ def _tried(distributor: TorchDistributor, module: str, path: Path, train: TrainR
                     "spark.executors or spark.executor_cores, or wait longer (launcher.wait_seconds)"
                 ) from None
             sys.stderr.write(f"{error}\n")
-    return "result" in _answered(train)
+    return "result" in answered(train.answer)
 
 
 def _conf(request: SparkRanksRequest) -> dict[str, str]:
@@ -115,14 +122,6 @@ def _conf(request: SparkRanksRequest) -> dict[str, str]:
 def _newest(train: TrainRequest) -> str:
     """Name of the newest complete checkpoint."""
     return max((path.name for path in (train.run_folder / "checkpoints").glob("step-*[0-9]")), default="")
-
-
-def _answered(train: TrainRequest) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(train.answer.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return content
 
 
 class _Parted(io.TextIOBase):

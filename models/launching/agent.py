@@ -1,6 +1,5 @@
 """One machine's agent: it starts this machine's ranks, and starts them again from the last checkpoint if one dies."""
 
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousHandler, RendezvousTimeoutError
 
 from conf.errors import FranklinError
-from conf.exchange import AGENT, TrainRequest
+from conf.exchange import AGENT, TrainRequest, answered
 from conf.launchers import Torchrun
 from models.launching.address import interface
 from models.shards import complete
@@ -173,12 +172,3 @@ def told(failures: Mapping[int, ProcessFailure]) -> str:
     else:
         reason = f"ended with exit status {failure.exitcode}"
     return f"rank {rank} on {socket.gethostname()} {reason}"
-
-
-def answered(path: Path) -> dict[str, Any]:
-    """What ranks have answered so far."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return content

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not told to be exported
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]  # not told to be exported
 from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousParameters
 from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend
 from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler
@@ -56,7 +56,7 @@ def find_offer(address: str) -> Offer:
     """Wait until the first machine has a training on offer."""
     host, _, port = address.rpartition(":")
     while True:
-        with suppress(OSError, RuntimeError):  # RuntimeError: what torch makes of a store that goes again
+        with suppress(OSError, DistError):  # DistError: of a store that goes again
             socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
             return Offer(**json.loads(TCPStore(host, int(port), is_master=False).get(OFFER)))
         time.sleep(KNOCK_SECONDS)

@@ -14,13 +14,28 @@ from models.parallel.parallelism import Loss
 SCHEDULES: dict[str, Any] = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B, "interleaved": ScheduleInterleaved1F1B}
 
 
+class Stage(PipelineStage):
+    """One stage."""
+
+    def backward_one_chunk(self, *arguments: Any, **options: Any) -> None:
+        """Run the backward pass outside of `autocast`, within which Lightning runs a training step."""
+        with torch.autocast(self.device.type, enabled=False):
+            super().backward_one_chunk(*arguments, **options)
+
+
 class Stages:
     """Some stages of a pipeline.
 
     A batch is cut into parts of equal size, since stages have buffers of fixed sizes; copies of its last row fill it
     up, which add nothing to the loss and so have no gradients. Batches of other sizes have stages and buffers of their
     own: a feed has two, one row apart.
+
+    Attributes:
+        stage: what each is.
+
     """
+
+    stage: type[Stage] = Stage
 
     def __init__(
         self, modules: Mapping[int, nn.Module], count: int, schedule: str, parts: int, group: ProcessGroup
@@ -67,7 +82,8 @@ class Stages:
 
     def _schedule(self, device: torch.device, *, learn: bool) -> Any:
         stages = [
-            _Stage(module, number, self._count, device, group=self._group) for number, module in self._modules.items()
+            self.stage(module, number, self._count, device, group=self._group)
+            for number, module in self._modules.items()
         ]
         several = self._kind == "interleaved"
         kind = SCHEDULES[self._kind if learn or several else "gpipe"]  # which is all forward first
@@ -80,13 +96,6 @@ class Stages:
         tensors = tuple(tensor[low:high] for tensor in batch.tensors)
         rows = Batch(batch.numeric[low:high], batch.categorical[low:high], tensors, batch.label[low:high])
         return self._loss(outputs[: high - low], rows) * (self._share * (high - low) / len(batch.label))
-
-
-class _Stage(PipelineStage):
-    def backward_one_chunk(self, *arguments: Any, **options: Any) -> None:
-        """Run the backward pass outside of `autocast`, within which Lightning runs a training step."""
-        with torch.autocast(self.device.type, enabled=False):
-            super().backward_one_chunk(*arguments, **options)
 
 
 def _fill(tensor: Tensor, rows: int) -> Tensor:

@@ -43,6 +43,15 @@ def free_port() -> int:
 
 
 @contextmanager
+def taken_port() -> Iterator[int]:
+    """A port that somebody listens to."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@contextmanager
 def servers_up(home: Path, *ports: str) -> Iterator[tuple["subprocess.Popen[str]", Up]]:
     """`franklin up` in a home; killed on leaving if it still runs."""
     prefect, mlflow = ports or (str(free_port()), str(free_port()))

@@ -15,7 +15,6 @@ from models import networks
 from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
-from tests.feature_sets import write_feature_set
 from tests.models import launch, trainings
 from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
 from tests.models.test_train import RANKS
@@ -23,13 +22,6 @@ from tests.models.test_train import RANKS
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
 AVERAGED: tuple[StrategyName, ...] = ("single", "fsdp", "tensor", "pipeline")
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 def of(batch_size: int, wanted: TrainRequest) -> TrainRequest:

@@ -20,7 +20,6 @@ from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.module import Learner
 from models.parallel import load
-from tests.feature_sets import write_feature_set
 from tests.models import launch, trainings
 from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
 
@@ -30,13 +29,6 @@ RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2,
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
 SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
 NEAR = 0.05  # share of the validation loss; the steps of loosely coupled ranks are others
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """A machine that cannot be found is named before anything starts."""
 
 import re
-import socket
 
 import pytest
 
 from conf.errors import FranklinError
 from conf.launchers import Torchrun
 from models.launching.address import check_address
+from tests.flows.fixtures import taken_port
 from tests.models.launch import shipped
 
 
@@ -16,10 +16,8 @@ def launcher(**changes: object) -> Torchrun:
 
 
 def test_a_port_in_use_is_named() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        address = f"127.0.0.1:{other.getsockname()[1]}"
+    with taken_port() as port:
+        address = f"127.0.0.1:{port}"
         with pytest.raises(FranklinError, match=f"^launcher.address={address}: that port is in use; "):
             check_address(launcher(address=address))
     check_address(launcher(address=address))

@@ -10,20 +10,12 @@ import pytest
 
 from conf.exchange import TrainRequest
 from models.feeds.batch import Batch
-from tests.feature_sets import write_feature_set
 from tests.models import launch
 from tests.models.launch import ranks_of, wait_for_checkpoint
 
 pytestmark = pytest.mark.distributed
 HANG_SECONDS = 5
 given: list[int] = []
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 def wanted_in(feature_set: Path, folder: Path, ranks: int, transform: str | None = None) -> TrainRequest:

@@ -12,20 +12,12 @@ import psutil
 import pytest
 
 from conf.exchange import TrainRequest, TrainResult
-from tests.feature_sets import write_feature_set
 from tests.flows.command import FRANKLIN
 from tests.flows.fixtures import free_port
 from tests.models import launch
 from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
 
 pytestmark = pytest.mark.distributed
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 @pytest.fixture(scope="module")

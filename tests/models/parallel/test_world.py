@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from conf.errors import FranklinError
 from conf.strategies import AnyStrategy
 from models.parallel.room import ranks_of
 from models.parallel.world import machines, world_size
+from tests.flows.fixtures import taken_port
 from tests.models.launch import parallel
 
 
@@ -141,10 +141,8 @@ def test_what_needs_a_gpu_is_refused_without_one(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_address_that_is_taken_is_told_before_anything_starts() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        address = f"launcher.address=127.0.0.1:{other.getsockname()[1]}"
+    with taken_port() as port:
+        address = f"launcher.address=127.0.0.1:{port}"
         with pytest.raises(FranklinError, match=f"^{address}: that port is in use"):
             ranks_of(compose("flights_delay", ["launcher.nodes=2", "strategy=ddp", address]))
 
