@@ -9,9 +9,8 @@ from conf.errors import FranklinError
 from conf.exchange import TrainRequest, TrainResult
 from conf.fault import Fault
 from models.balance import smoothed
-from tests.feature_sets import write_feature_set
 from tests.models import launch
-from tests.models.test_train import assert_same, kill, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
 
 PLAIN = {"dropout": 0.0, "learning_rate": 0.003}
 
@@ -25,13 +24,6 @@ def balanced(feature_set: Path, folder: Path, factor: float = 10.0, **trainer: i
     wanted = launch.request(feature_set, folder, "ddp", 2, **PLAIN, **trainer)
     strategy = launch.parallel("ddp", world_size=2, balance="dynamic")
     return wanted.model_copy(update={"strategy": strategy, "fault": Fault(slow_rank=1, slow_factor=factor)})
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +48,12 @@ def test_a_killed_training_goes_on_with_the_rows_that_were_not_seen(
     feature_set: Path, single: TrainResult, tmp_path: Path
 ) -> None:
     wanted = balanced(feature_set, tmp_path, checkpoint_steps=7)
-    with launch.start(wanted) as group:
+    with launch.start(wanted) as agent:
         wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(group)
-        group.communicate(timeout=60)
-    resumed = launch.run(wanted)
+        kill(ranks_of(agent)[-1:])
+        agent.communicate(timeout=60)
+    resumed = launch.result(wanted)
+    assert resumed.restarts == 1
     assert 25 < resumed.resumed_from_step < resumed.steps == single.steps
     assert_same(weights(resumed), weights(single), tolerance=1e-4)
 

@@ -12,19 +12,11 @@ from conf.errors import FranklinError
 from conf.exchange import Track, TrainResult
 from conf.fault import Fault
 from conf.strategies import StrategyName
-from tests.feature_sets import write_feature_set
 from tests.models import launch
-from tests.models.test_train import assert_same, kill, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
 
 NEAR = 0.1  # of the validation loss, after so few steps: theirs are not those of one process
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003}
-
-
-@pytest.fixture(scope="module")
-def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("binary")
-    write_feature_set(folder, "binary")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +34,10 @@ def test_others_go_on_with_what_ranks_had_learnt_apart(
     other: StrategyName, ranks: int, feature_set: Path, single: TrainResult, tmp_path: Path
 ) -> None:
     wanted = launch.request(feature_set, tmp_path, "local_sgd", 2, **PLAIN, checkpoint_steps=3)
-    with launch.start(wanted) as group:
+    with launch.start(wanted) as agent:
         wait_for_checkpoint(wanted.run_folder, after_step=30)
-        kill(group)
-        group.communicate(timeout=60)
+        kill([agent.pid, *ranks_of(agent)])
+        agent.communicate(timeout=60)
     resumed = launch.run(launch.request(feature_set, tmp_path, other, ranks, **PLAIN, checkpoint_steps=3))
     assert 30 < resumed.resumed_from_step < resumed.steps == single.steps
     assert resumed.validation_loss == pytest.approx(single.validation_loss, rel=NEAR)
@@ -72,12 +64,12 @@ def test_one_rank_alone_is_never_late_and_does_what_one_process_does(
 @pytest.mark.distributed
 def test_a_killed_training_without_a_barrier_goes_on(feature_set: Path, single: TrainResult, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path, "async", 2, **PLAIN, checkpoint_steps=3)
-    with launch.start(wanted) as group:
+    with launch.start(wanted) as agent:
         wait_for_checkpoint(wanted.run_folder, after_step=30)
-        kill(group)
-        group.communicate(timeout=60)
-    assert group.returncode != 0
-    resumed = launch.run(wanted)
+        kill(ranks_of(agent)[-1:])
+        agent.communicate(timeout=60)
+    resumed = launch.result(wanted)
+    assert resumed.restarts == 1
     assert 30 < resumed.resumed_from_step < resumed.steps == single.steps
     assert resumed.validation_loss == pytest.approx(single.validation_loss, rel=NEAR)
 
@@ -103,10 +95,11 @@ def test_how_late_gradients_were_is_told_in_full(feature_set: Path, tmp_path: Pa
 @pytest.mark.distributed
 def test_a_loss_that_is_not_finite_ends_whoever_serves_too(feature_set: Path, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path / "nan", "async", 2, learning_rate=1e30)
-    with launch.start(wanted) as group:
-        group.communicate(timeout=60)
-    assert group.returncode != 0
-    assert launch.answer(wanted)["error"].startswith("the training loss is not finite in epoch ")
+    with launch.start(wanted) as agent:
+        agent.communicate(timeout=60)
+    assert agent.returncode == 1
+    assert launch.answer(wanted)["error"].startswith("numbers are not finite at step ")
+    assert "start again" not in launch.log(wanted)
 
 
 @pytest.mark.parametrize(

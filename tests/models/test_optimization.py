@@ -17,7 +17,7 @@ from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.models import launch, trainings
 from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
-from tests.models.test_train import RANKS
+from tests.models.test_train import EXACT
 
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
@@ -33,10 +33,10 @@ def results(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     folder = tmp_path_factory.mktemp("optimized")
 
     def request(name: str, strategy: StrategyName, **settings: Any) -> TrainRequest:
-        return launch.request(feature_set, folder / name, strategy, RANKS[strategy], **PLAIN, **settings)
+        return launch.request(feature_set, folder / name, strategy, EXACT[strategy], **PLAIN, **settings)
 
     wanted = {"plain": request("plain", "single"), "bf16": request("bf16", "ddp", precision="bf16-mixed")}
-    for strategy in RANKS:
+    for strategy in EXACT:
         name = f"accumulate-{strategy}"
         wanted[name] = of(50, request(name, strategy, accumulate=2))
     for strategy in AVERAGED:
@@ -49,7 +49,7 @@ def plain(results: dict[str, TrainResult]) -> TrainResult:
     return results["plain"]
 
 
-@pytest.mark.parametrize("strategy", RANKS)
+@pytest.mark.parametrize("strategy", EXACT)
 def test_two_halves_of_a_batch_make_the_same_step(
     strategy: StrategyName, plain: TrainResult, results: dict[str, TrainResult]
 ) -> None:

@@ -25,7 +25,8 @@ from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint
 
 pytestmark = pytest.mark.distributed
 LOOSE: dict[StrategyName, int] = {"local_sgd": 2, "async": 2}
-RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2, **LOOSE}
+EXACT: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
+RANKS = EXACT | LOOSE
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
 SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
 NEAR = 0.05  # share of the validation loss; the steps of loosely coupled ranks are others

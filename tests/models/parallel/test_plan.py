@@ -78,7 +78,7 @@ def test_ranks_that_talk_seldom_send_little_in_a_step(feature_set: Path, tmp_pat
 def test_rank_0_keeps_what_all_learn(feature_set: Path, tmp_path: Path) -> None:
     result = launch.run(request(feature_set, tmp_path, "async", "none", epochs=20))
     assert_as_planned(result, but=("communicated",))  # who takes how many batches is not planned
-    assert result.metrics["communicated_bytes"] == pytest.approx(result.plan.communicated_bytes, rel=0.8)
+    assert 0 < result.metrics["communicated_bytes"] <= (1 + TOLERANCE) * result.plan.parameters_bytes  # if others take all
 
 
 @pytest.mark.soak
