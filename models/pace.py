@@ -42,7 +42,8 @@ class Clock(Callback):
     Attributes:
         metrics: of the last epoch, the same on every rank. For each rank R: `rank_R_step_seconds`, its own work in a
             step; `rank_R_wait_seconds`, its waiting in a step; `rank_R_rows_per_second`, rows in a second of its own
-            work; `rank_R_rows_share`, of the rows of all ranks. And `straggler_share`, see `straggler_share`.
+            work; `rank_R_rows_share`, of the rows of all ranks. And `idle_share`, of all ranks' time, in which they
+            waited, which stands beside `conf.exchange.Plan.idle_share`; `straggler_share`, see there.
 
     """
 
@@ -105,7 +106,7 @@ class Clock(Callback):
         self._told = self._done
         paces = [Pace(*each) for each in trainer.strategy.all_gather(mine).view(-1, len(mine)).tolist()]
         rows = sum(pace.rows for pace in paces)
-        self.metrics = {"straggler_share": straggler_share(paces)}
+        self.metrics = {"idle_share": idle_share(paces), "straggler_share": straggler_share(paces)}
         for rank, pace in enumerate(paces):
             self.metrics |= {
                 f"rank_{rank}_step_seconds": pace.own / max(1, pace.steps),
@@ -119,11 +120,17 @@ class Clock(Callback):
         self._open.close()
 
 
+def idle_share(paces: Sequence[Pace]) -> float:
+    """Share of all ranks' time in which they waited for others, or for what they exchanged."""
+    waited = sum(pace.waited for pace in paces)
+    all_of_it = waited + sum(pace.own for pace in paces)
+    return waited / all_of_it if all_of_it else 0.0
+
+
 def straggler_share(paces: Sequence[Pace]) -> float:
     """Share of all ranks' time that is lost to the slowest one.
 
     The slowest rank waits least, for the exchange alone. What others wait longer than it, they wait for it.
     """
     least = min(pace.waited for pace in paces)
-    lost, all_of_it = (sum(pace.waited - least for pace in paces), sum(pace.own + pace.waited for pace in paces))
-    return lost / all_of_it if all_of_it else 0.0
+    return idle_share([pace._replace(own=pace.own + least, waited=pace.waited - least) for pace in paces])
