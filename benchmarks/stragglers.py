@@ -45,7 +45,7 @@ MEBIBYTE = 2**20
 
 
 class Run(NamedTuple):
-    """One training: rows a second in its last epoch, the sum of its ranks' own speeds, bytes of a step, and its worth."""
+    """One training: rows a second in its last epoch, sum of its ranks' own speeds, bytes of a step, and its worth."""
 
     speed: float
     own: float
@@ -100,7 +100,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--features", help="a feature set that is there already")
     options = parser.parse_args()
-    found: dict[str, dict[float, list[Run]]] = {way: {1.0: [], options.factor: []} for way in WAYS} | {ALONE: {1.0: []}}
+    factors = dict.fromkeys(WAYS, (1.0, options.factor)) | {ALONE: (1.0,)}
+    found: dict[str, dict[float, list[Run]]] = {way: {factor: [] for factor in factors[way]} for way in factors}
     with tempfile.TemporaryDirectory(prefix="stragglers-") as temporary:
         home = Path(temporary)
         features = options.features or str(home / "features")
