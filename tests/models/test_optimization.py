@@ -16,7 +16,7 @@ from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.models import launch, trainings
-from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, weights
 from tests.models.test_train import EXACT
 
 pytestmark = pytest.mark.distributed
@@ -82,12 +82,7 @@ def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path:
     averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
     untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
     wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
-    with launch.start(wanted) as agent:
-        wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(ranks_of(agent)[-1:])
-        agent.communicate(timeout=60)
-    resumed = launch.result(wanted)
-    assert resumed.resumed_from_step > 25
+    resumed = launch.run_and_kill(wanted, after_step=25)
     assert_same(weights(resumed), weights(untouched))
 
 

@@ -21,7 +21,7 @@ from models.feeds.stored import Stored
 from models.module import Learner
 from models.parallel import load
 from tests.models import launch, trainings
-from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.launch import assert_same, kill, wait_for_checkpoint, weights
 
 pytestmark = pytest.mark.distributed
 LOOSE: dict[StrategyName, int] = {"local_sgd": 2, "async": 2}
@@ -138,13 +138,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
         launch.request(feature_set, tmp_path / "untouched", name, ranks, checkpoint_steps=7, max_epochs=8)
     )
     wanted = launch.request(feature_set, tmp_path / "killed", name, ranks, checkpoint_steps=7, max_epochs=8)
-    with launch.start(wanted) as agent:
-        wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(ranks_of(agent)[-1:])
-        agent.communicate(timeout=60)
-    resumed = launch.result(wanted)
-    assert resumed.restarts == 1
-    assert 25 < resumed.resumed_from_step < untouched.steps
+    resumed = launch.run_and_kill(wanted, after_step=25)
     assert_same(weights(resumed), weights(untouched))
     assert (resumed.best_epoch, resumed.validation_loss) == (untouched.best_epoch, untouched.validation_loss)
 
