@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from conf.data import Data
 from conf.errors import FranklinError
+from conf.fault import Fault
 from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork
 from conf.schema import Checkpointing, Feed, Optimizer, Trainer
@@ -135,6 +136,7 @@ class TrainRequest(Request):
     launcher: AnyLauncher
     world_size: int
     cores: int | None = Field(description="of the processor, that a rank may use; null: its share of the machine's")
+    fault: Fault = Fault()
     track: Track | None
 
 

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from conf.data import Data
+from conf.fault import Fault
 from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork, check_columns
 from conf.spark import AnySpark, Cluster
-from conf.strategies import AnyStrategy
+from conf.strategies import AnyStrategy, Async, Ddp, LocalSgd
 from conf.strict import Name, Positive, Share, Strict
 
 Checkpointing = Literal["none", "sqrt", "every", "selective"]
@@ -102,6 +103,19 @@ class Tracking(Strict):
     bootstrap: Positive = Field(description="resamples behind each confidence interval")
 
 
+def check_dealt_late(feed: Feed, what: str) -> None:
+    """See that ranks can be dealt rows while they train.
+
+    Raises:
+        ValueError: they cannot.
+
+    """
+    if feed.layout == "stored":
+        raise ValueError(f"{what} needs all rows at hand, which feed.layout=stored has not; say feed.layout=mapped")
+    if feed.transform and feed.workers:
+        raise ValueError(f"{what} deals rows late, and feed.workers={feed.workers} read ahead; say feed.workers=0")
+
+
 class Settings(Strict):
     """A whole run, as composed from `conf/`, an experiment and overrides."""
 
@@ -119,6 +133,7 @@ class Settings(Strict):
     trainer: Trainer
     strategy: AnyStrategy
     checkpointing: Checkpointing = Field(description="which blocks' activations are recomputed instead of kept")
+    fault: Fault = Field(description="what goes wrong on purpose")
     launcher: AnyLauncher
     tuner: Tuner
     tracking: Tracking
@@ -126,6 +141,21 @@ class Settings(Strict):
     def feature_set(self, fingerprint: str) -> Path:
         """Where the feature set of a fingerprint is."""
         return self.home / "feature_sets" / f"{self.data.name}-{fingerprint[:12]}"
+
+    @model_validator(mode="after")
+    def _strategy_suits_the_rest(self) -> "Settings":
+        if isinstance(self.strategy, Ddp) and self.strategy.balance == "dynamic":
+            check_dealt_late(self.feed, "strategy.balance=dynamic")
+        if isinstance(self.strategy, Async):
+            check_dealt_late(self.feed, "strategy=async")
+        if isinstance(self.strategy, LocalSgd | Async) and self.trainer.average:
+            raise ValueError(
+                f"strategy={self.strategy.name} has no weights after each step that all ranks share, to be averaged; "
+                "say trainer.average=null"
+            )
+        if isinstance(self.strategy, Async) and self.trainer.accumulate > 1:
+            raise ValueError("strategy=async takes the gradients of each batch alone; say trainer.accumulate=1")
+        return self
 
     @model_validator(mode="after")
     def _ranks_have_executors(self) -> "Settings":

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from conf.strict import Positive, Strict
 
-StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "auto"]
+StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "async", "auto"]
 
 
 class Single(Strict):
@@ -34,6 +34,9 @@ class Ddp(Parallel):
 
     name: Literal["ddp"]
     bucket_mb: Positive = Field(description="megabytes of gradients that are averaged in one message")
+    balance: Literal["even", "dynamic"] = Field(
+        description="rows of a step: even, the same number for each rank; dynamic, fewer for a rank that is slow"
+    )
 
 
 class Fsdp(Parallel):
@@ -80,8 +83,29 @@ class Pipeline(Parallel):
         return ranks * (self.stages_per_rank or (2 if self.schedule == "interleaved" else 1))
 
 
+class LocalSgd(Parallel):
+    """Ranks step alone; every few steps their changes are averaged, and taken by an outer optimizer (DiLoCo)."""
+
+    name: Literal["local_sgd"]
+    every: Positive = Field(description="steps from one exchange to the next")
+    outer_learning_rate: Annotated[float, Field(gt=0, description="share of the average change that is taken")]
+    outer_momentum: Annotated[float, Field(ge=0, lt=1, description="of the changes taken, as Nesterov has it")]
+
+
+class Async(Parallel):
+    """No barrier: rank 0 keeps the weights and takes gradients as they arrive; batches go to whichever rank is free."""
+
+    name: Literal["async"]
+    max_staleness: Positive = Field(
+        description="updates that gradients may be late; ranks wait while they would make others' later"
+    )
+
+
 class Auto(Parallel):
-    """The quickest of some strategies, by their plans, that fits into the memory given."""
+    """The quickest of some strategies, by their plans, that fits into the memory given.
+
+    Only those can be chosen that end where one process does, so neither `local_sgd` nor `async`.
+    """
 
     name: Literal["auto"]
     memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="of a rank, such as 4g")]
@@ -94,4 +118,4 @@ class Auto(Parallel):
         return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
 
 
-AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | Auto, Field(discriminator="name")]
+AnyStrategy = Annotated[Single | Ddp | Fsdp | Tensor | Pipeline | LocalSgd | Async | Auto, Field(discriminator="name")]

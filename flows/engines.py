@@ -88,6 +88,7 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         launcher=settings.launcher,
         world_size=ranks,
         cores=cluster.executor_cores if (cluster := executors(settings)) else None,
+        fault=settings.fault,
         track=track,
     )
 

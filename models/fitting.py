@@ -14,6 +14,7 @@ from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from models import networks
 from models.averaging import Average
+from models.balance import Balance
 from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.record import Record
@@ -21,6 +22,7 @@ from models.feeds.transformed import Transformed
 from models.marks import Marks
 from models.measuring import Measure
 from models.module import Learner
+from models.pace import Clock
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
@@ -68,7 +70,7 @@ def fit(
     checkpoint_blocks(network, request.checkpointing)
     parallelism.inspect(network, request.model.name, Record.of(manifest).example(EXAMPLE_ROWS))
     cores = request.cores or max(1, count_cores() // local_ranks)
-    share_cores(network, request.feed.batch_size // request.world_size, cores)
+    share_cores(network, request.feed.batch_size // (1 if parallelism.whole_steps else request.world_size), cores)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     check_identity(folder, request, manifest.fingerprint, write=rank == 0)
@@ -88,7 +90,7 @@ def fit(
     plan = parallelism.plan(
         Sketch(request.model, manifest, request.trainer, request.checkpointing, request.feed.batch_size)
     )
-    measure = Measure(network)
+    measure = Measure(network, parallelism)
     if request.trainer.compile:
         for block in network.blocks:
             block.compile()
@@ -96,7 +98,9 @@ def fit(
     patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps, stop)
-    reporter = Reporter(manifest.splits["train"].rows, total_steps, request.track if rank == 0 else None, plan, measure)
+    clock = Clock(parallelism.waits, request.fault, rank)
+    track = request.track if rank == 0 else None
+    reporter = Reporter(manifest.splits["train"].rows, total_steps, track, plan, (measure, clock, parallelism))
     trainer = Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
@@ -109,6 +113,8 @@ def fit(
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
             Marks(watch),
+            clock,
+            *([Balance(parallelism.portions, clock)] if parallelism.portions else []),
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),
@@ -121,12 +127,13 @@ def fit(
     )
     take_over(trainer)
     trainer.fit(learner, train, validation, ckpt_path=last_checkpoint(folder), weights_only=True)
+    parallelism.close()
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
     if rank != 0:
         return None
-    reporter.close()
+    reporter.close(parallelism.histograms)
     weights = request.run_folder / "weights.pt"
     partial = weights.with_name(weights.name + PARTIAL)
     torch.save(consolidate(checkpoints.best, networks.build(request.model, manifest)), partial)

@@ -161,6 +161,10 @@ class Learner(LightningModule):
         """Add a batch to the validation loss."""
         self._add(self._parallelism.judge(self._forward or self.network, batch, self._criterion), batch)
 
+    def on_validation_start(self) -> None:
+        """Judge weights that are the same on all ranks."""
+        self._parallelism.settle()
+
     def on_validation_epoch_start(self) -> None:
         """Close the books on the training loss; validation runs before the training epoch ends."""
         self._log("train_loss", "training")

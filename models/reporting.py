@@ -1,13 +1,13 @@
 """What rank 0 tells while training runs: progress to the flow, metrics to MLflow."""
 
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from conf.exchange import Plan, Track, progress
-from models.measuring import Measure
 
 SECONDS_BETWEEN = 0.25
 
@@ -20,23 +20,31 @@ class Feed(Protocol):
         """Seconds that whoever iterates has waited for batches."""
 
 
+class Told(Protocol):
+    """Who has metrics to tell after each epoch."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The newest ones."""
+
+
 class Reporter(Callback):
     """Reports progress a few times a second, and metrics once an epoch.
 
     Attributes:
         metrics: of the last epoch: `train_loss`, `validation_loss`, `learning_rate`; over the epochs of this process,
             validation not counted: `rows_per_second` (train rows of all ranks) and `data_wait_share`, the share of
-            the time in which this rank's steps waited for their batch.
+            the time in which this rank's steps waited for their batch. And those of whoever else has some.
 
     """
 
-    def __init__(self, rows: int, total_steps: int, track: Track | None, plan: Plan, measure: Measure) -> None:
-        """Report on a training with `rows` rows in an epoch and `total_steps` steps in all, planned and measured."""
+    def __init__(self, rows: int, total_steps: int, track: Track | None, plan: Plan, others: Sequence[Told]) -> None:
+        """Report on a training with `rows` rows in an epoch and `total_steps` steps in all, and what others tell."""
         self.metrics: dict[str, float] = {"rows_per_second": 0.0}
         self._rows = rows
         self._total_steps = total_steps
         self._journal = Journal(track) if track else None
-        self._measure = measure
+        self._others = others
         if self._journal:
             self._journal.write({f"planned_{name}": value for name, value in costs(plan).items()}, 0)
         self._note = ""
@@ -79,20 +87,24 @@ class Reporter(Callback):
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "rows_per_second": rows / self._seconds if self._seconds else 0.0,
             "data_wait_share": waited / self._seconds if self._seconds else 0.0,
-            **self._measure.metrics,
         }
+        for other in self._others:
+            self.metrics |= other.metrics
         self._note = f", validation loss {self.metrics['validation_loss']:.4g}"
         if self._journal:
             self._journal.write(self.metrics, trainer.current_epoch)
 
-    def close(self) -> None:
-        """Wait for what is still on its way to MLflow.
+    def close(self, histograms: Mapping[str, Sequence[int]]) -> None:
+        """Send histograms, as metrics whose step is what was counted; wait for all that is on its way to MLflow.
 
         Raises:
             MlflowException: the tracking server refused the metrics.
 
         """
         if self._journal:
+            for name, counts in histograms.items():
+                for number, count in enumerate(counts):
+                    self._journal.write({name: count}, number)
             self._journal.close()
 
 

@@ -28,9 +28,12 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.checkpoint.state_dict_loader import load as load_shards
 from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.utils._pytree import tree_map_only
 
 PARTIAL = ".partial"
 REST = "trainer.pt"
+STRATEGY = "strategy"  # below it: tensors that a strategy has of its own
+APART = "ranks"  # below it, by rank: weights of ranks that hold different ones
 
 
 class Saver:
@@ -125,27 +128,54 @@ def damage(path: Path) -> str | None:
     return None
 
 
-def load(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, own: dict[str, Any]) -> dict[str, Any]:
+def load(
+    path: Path, kept: tuple[nn.Module, torch.optim.Optimizer] | None, own: dict[str, Any], *, apart: bool = False
+) -> tuple[dict[str, Any], bool]:
     """Load a checkpoint into a network, its optimizer and what else has tensors of its `own`; every rank calls this.
 
+    Args:
+        path: the checkpoint.
+        kept: what this rank holds of the network, and the optimizer of that; None: another rank does.
+        own: further tensors by name; those of the `strategy` only if they are there.
+        apart: whether this rank's own weights are wanted, if it had some.
+
     Returns:
-        What Lightning wants to know besides.
+        What Lightning wants to know besides, and whether there were tensors of the strategy.
 
     """
     rank = str(torch.distributed.get_rank()) if torch.distributed.is_initialized() else "0"
-    held, names = optimizer_state(network, optimizer)
-    state: dict[str, Any] = {"network": get_model_state_dict(network), "optimizer": held, **own}
-    if f"random.{rank}" in FileSystemReader(path).read_metadata().state_dict_metadata:
+    there = FileSystemReader(path).read_metadata().state_dict_metadata
+    held, names = optimizer_state(*kept) if kept else ({}, [])
+    weights = {"network": get_model_state_dict(kept[0]), "optimizer": held} if kept else {}
+    had = apart and any(name.startswith(f"{APART}.{rank}.") for name in there)
+    state: dict[str, Any] = {APART: {rank: weights}} if had else dict(weights)
+    found = any(name.startswith(f"{STRATEGY}.") for name in there)
+    state |= {name: tensors for name, tensors in own.items() if found or name != STRATEGY}
+    if f"random.{rank}" in there:
         state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
     load_shards(state, checkpoint_id=path, no_dist=not torch.distributed.is_initialized())
-    set_model_state_dict(network, state["network"])
-    for group, parameters in zip(held["param_groups"], names, strict=True):
-        group["params"] = parameters
-    set_optimizer_state_dict(network, optimizer, state["optimizer"])
+    if kept:
+        set_model_state_dict(kept[0], weights["network"])
+        for group, parameters in zip(held["param_groups"], names, strict=True):
+            group["params"] = parameters
+        set_optimizer_state_dict(*kept, held)
     if "random" in state:
         _set_random_state(state["random"][rank])
     rest: dict[str, Any] = torch.load(path / REST, weights_only=True)
-    return rest
+    return rest, found
+
+
+def mean_over_ranks(tensors: Any) -> Any:
+    """Copy floating-point tensors, in whatever containers, as their means over all ranks; all ranks call this."""
+
+    def mean(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        summed = tensor.detach().clone()
+        torch.distributed.all_reduce(summed)
+        return summed / torch.distributed.get_world_size()
+
+    return tree_map_only(Tensor, mean, tensors)
 
 
 def optimizer_state(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], list[list[str]]]:

@@ -58,14 +58,17 @@ def _feed(
     request: TrainRequest, manifest: Manifest, split: SplitName, parallelism: Parallelism[Any], rank: int
 ) -> Feed | Transformed:
     """Open this rank's feed of a split."""
+    training = split == "train"
+    whole = training and parallelism.whole_steps
     return open_feed(
         request.feed,
         request.feature_set,
         manifest,
         split,
         seed=request.seed,
-        rank=parallelism.replica(rank),
-        world_size=parallelism.replicas,
+        rank=0 if whole else parallelism.replica(rank),
+        world_size=1 if whole else parallelism.replicas,
+        division=parallelism.division(rank) if training else None,
         device=torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None,
     )
 

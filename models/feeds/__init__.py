@@ -9,6 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from conf import schema
 from conf.manifest import Manifest, SplitName
+from models.feeds.division import Division
 from models.feeds.feed import Feed, Source
 from models.feeds.mapped import LAYOUT_VERSION, Mapped
 from models.feeds.stored import Stored
@@ -24,6 +25,7 @@ def open_feed(
     seed: int,
     rank: int,
     world_size: int,
+    division: Division | None = None,
     device: torch.device | None = None,
 ) -> Feed | Transformed:
     """Open one rank's feed of a split, as it is configured; only train rows are shuffled and transformed.
@@ -48,6 +50,7 @@ def open_feed(
         seed=seed,
         rank=rank,
         world_size=world_size,
+        division=division,
         device=None if transform else device,
     )
     return Transformed(feed, transform, settings.workers, pinned=device is not None) if transform else feed

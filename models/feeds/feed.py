@@ -10,6 +10,7 @@ from torch import Tensor
 
 from conf.errors import FranklinError
 from models.feeds.batch import Batch
+from models.feeds.division import Division, Even
 from models.feeds.order import Leg, Order, Span, Visit, deal
 from models.feeds.record import Record, Rows
 from models.feeds.units import Units
@@ -66,6 +67,7 @@ class Feed:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        division: Division | None = None,
         device: torch.device | None = None,
     ) -> None:
         """Plan the feed; nothing is read yet.
@@ -77,6 +79,7 @@ class Feed:
             seed: of the order.
             rank: this rank.
             world_size: number of ranks.
+            division: of the rows of a step over ranks that have all at hand; None: evenly.
             device: GPU that batches go to; None: they stay in memory.
 
         Raises:
@@ -85,6 +88,7 @@ class Feed:
         """
         self.waited = 0.0
         self._source, self._shuffle, self._seed, self._rank = source, shuffle, seed, rank
+        self._division = division or Even(rank, world_size)
         self._rows, self._device = source.units.rows, device
         if self._rows < world_size:
             raise FranklinError(
@@ -127,11 +131,12 @@ class Feed:
         """Read the batches from here on, or every so many-th after `skip`; where the feed is does not change."""
         order, first = self._order(), self._legs[-1].step
         share, record = order.shares[0 if self._source.shared else self._rank], self._source.record
+        self._division.begin(first, share.steps)
         with closing(self._source.load(order, order.visits(share, first), shuffle=self._shuffle)) as loaded:
             taker = _Taker(loaded, record.width)
             for step in range(first, share.steps):
                 rows = share.cut(step + 1) - share.cut(step)
-                low, high = self._part(rows) if self._source.shared else (0, rows)
+                low, high = self._division.part(step, rows) if self._source.shared else (0, rows)
                 taker.skip(low)
                 if (step - first) % every == skip:
                     words = self._placed(taker.take(high - low))
@@ -139,10 +144,6 @@ class Feed:
                 else:
                     taker.skip(high - low)
                 taker.skip(rows - high)
-
-    def _part(self, rows: int) -> tuple[int, int]:
-        """Which rows of a step of so many are this rank's."""
-        return self._rank * rows // self._fresh.world_size, (self._rank + 1) * rows // self._fresh.world_size
 
     def _weight(self, order: Order, step: int, rows: int) -> float:
         """This rank's rows over the mean of all ranks'."""

@@ -58,7 +58,7 @@ class _Share(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         worker: Any = get_worker_info()
         mine = self._feed.batches() if worker is None else self._feed.batches(worker.id, worker.num_workers)
-        return map(self._transform, mine)
+        return (self._transform(batch) if len(batch.label) else batch for batch in mine)  # no rows: another rank's
 
 
 def find(name: str) -> Transform:

@@ -1,6 +1,6 @@
 """What every strategy is: how ranks are laid out, how they share a network, and how a step is done together."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
@@ -11,9 +11,11 @@ from torch.optim import Optimizer
 from conf.exchange import Plan
 from conf.strategies import AnyStrategy
 from models.feeds.batch import Batch
+from models.feeds.division import Division, Even, Portions
 from models.networks.network import Network
 from models.parallel.clipping import clip
 from models.parallel.plan import Sketch, replicated
+from models.parallel.waiting import Waits
 
 S = TypeVar("S", bound=AnyStrategy)
 Forward = Callable[..., Tensor]
@@ -28,12 +30,20 @@ class Parallelism(Generic[S]):
     Attributes:
         settings: what it was told.
         world_size: number of ranks.
+        waits: how long this rank has waited for others.
+        portions: what ranks take of a step's rows, if that may change.
+        steps_alone: whether ranks do steps without one another, and may be at different ones.
+        whole_steps: whether ranks take whole steps by turns, instead of parts of each.
+        apart: whether ranks may hold different weights, under the same names, when a checkpoint is written.
 
     """
 
+    portions: Portions | None = None
+    steps_alone = whole_steps = apart = False
+
     def __init__(self, settings: S, world_size: int) -> None:
         """Plan for so many ranks; nothing is started."""
-        self.settings, self.world_size = settings, world_size
+        self.settings, self.world_size, self.waits = settings, world_size, Waits()
 
     @property
     def name(self) -> str:
@@ -54,6 +64,10 @@ class Parallelism(Generic[S]):
         """The replica that a rank belongs to."""
         return rank * self.replicas // self.world_size
 
+    def division(self, rank: int) -> Division:
+        """Say which of a step's rows a rank takes, where it has all of them at hand."""
+        return Even(self.replica(rank), self.replicas)
+
     def plan(self, sketch: Sketch) -> Plan:
         """Predict what a step costs."""
         return replicated(self.name, self.world_size, sketch, self.rows(sketch), self.communicated(sketch))
@@ -65,6 +79,11 @@ class Parallelism(Generic[S]):
     def communicated(self, sketch: Sketch) -> int:  # noqa: ARG002 -- others use it
         """Bytes that a rank sends in a step."""
         return 0
+
+    @property
+    def period(self) -> int:
+        """Over how many steps ranks send what they are planned to send in each, on average."""
+        return 1
 
     def stream(self, rank: int) -> int:
         """Which stream of random numbers a rank draws dropout from; ranks that do the same work draw the same."""
@@ -134,6 +153,38 @@ class Parallelism(Generic[S]):
         """
         return clip(network.parameters(), most)
 
+    def settle(self) -> None:
+        """Have all ranks hold the same weights: what is judged next."""
+
+    def kept(self, network: Network, optimizer: Optimizer) -> tuple[Network, Optimizer] | None:
+        """Give what a checkpoint keeps of this rank, if anything, with nothing under way; all ranks call this."""
+        return network, optimizer
+
     def state(self) -> dict[str, Any]:
-        """Tensors of its own that a checkpoint has to keep, by name."""
+        """Tensors of its own that a checkpoint has to keep, by name; they are loaded in place."""
         return {}
+
+    def besides(self) -> Any:
+        """Tensors that it holds beside the network, its gradients and the optimizer's state."""
+        return self.state()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Sent by now from threads of its own, into which nobody else sees."""
+        return 0
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What there is to say of it, on rank 0."""
+        return {}
+
+    @property
+    def histograms(self) -> dict[str, Sequence[int]]:
+        """What was counted, on rank 0: at place `n`, how often `n` was met."""
+        return {}
+
+    def close(self) -> None:
+        """Part from others in good order, after training; all ranks call this."""
+
+    def resumed(self, *, found: bool) -> None:
+        """Hear that a checkpoint was loaded, and whether it had the `state`: that of another strategy has not."""

@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from conf.errors import FranklinError
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
-from models.shards import Saver, load, optimizer_state
+from models.shards import APART, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
 
 
 class Ranks(ModelParallelStrategy):
@@ -54,6 +54,13 @@ class Ranks(ModelParallelStrategy):
             self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
             cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do
 
+    def setup(self, trainer: Any) -> None:
+        """Leave ranks alone between exchanges, if that is how they step."""
+        super().setup(trainer)
+        if self._parallelism.steps_alone:
+            # Lightning has all ranks meet before each step, to hear whether one has got a SIGTERM; they all get one.
+            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # noqa: SLF001 -- it cannot be told
+
     @contextmanager
     def block_backward_sync(self) -> Iterator[None]:
         """Let gradients add up."""
@@ -66,16 +73,21 @@ class Ranks(ModelParallelStrategy):
         return cast("Network", cast("Any", self.lightning_module).network)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Give what this rank holds of the parameters, under the names of the whole network."""
-        return get_model_state_dict(self.network)
+        """Give nothing: `save_checkpoint` knows when it is time."""
+        return {}
 
-    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
-        """Give what this rank holds of the optimizer's state, under the names of the parameters."""
-        return optimizer_state(self.network, getattr(optimizer, "_optimizer", optimizer))[0]
+    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
+        """Give nothing, as above."""
+        return {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:  # noqa: ARG002 -- Lightning's
         """Begin to write a checkpoint; every rank calls this."""
-        tensors = {"network": checkpoint.pop("state_dict"), "optimizer": checkpoint.pop("optimizer_states")[0]}
+        del checkpoint["state_dict"], checkpoint["optimizer_states"]
+        kept = self._parallelism.kept(self.network, self.optimizers[0])
+        weights = {"network": get_model_state_dict(kept[0]), "optimizer": optimizer_state(*kept)[0]} if kept else {}
+        tensors: dict[str, Any] = weights
+        if self._parallelism.apart and self.world_size > 1:  # the mean is for whoever goes on in another way
+            tensors = {**mean_over_ranks(weights), APART: {str(self.global_rank): weights}}
         self._saver.save(Path(filepath), tensors | self._own(), checkpoint)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002 -- Lightning's
@@ -85,17 +97,20 @@ class Ranks(ModelParallelStrategy):
             FranklinError: the checkpoint is of a later epoch than training is to have.
 
         """
-        rest = load(Path(checkpoint_path), self.network, self.optimizers[0], self._own())
+        own, apart = self._own(), self._parallelism.apart
+        kept = self._parallelism.kept(self.network, self.optimizers[0])
+        rest, found = load(Path(checkpoint_path), kept, own, apart=apart)
         most = cast("Any", self.lightning_module).trainer.max_epochs
         if rest["epoch"] > most:
             raise FranklinError(
                 f"the checkpoint {checkpoint_path} is of epoch {rest['epoch'] + 1}, and trainer.max_epochs={most}; "
                 "take as many as it has, or more"
             )
+        self._parallelism.resumed(found=found)
         return rest
 
     def _own(self) -> dict[str, Any]:
-        return {"strategy": self._parallelism.state(), "average": self._average()}
+        return {STRATEGY: self._parallelism.state(), "average": self._average()}
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Do nothing: `load_checkpoint` has."""

@@ -8,7 +8,7 @@ from math import lcm
 from typing import NamedTuple
 
 from conf.errors import FranklinError
-from conf.strategies import AnyStrategy, Fsdp, Pipeline, Tensor
+from conf.strategies import AnyStrategy, Async, Fsdp, Pipeline, Tensor
 
 CPU_RANKS = 2
 
@@ -67,6 +67,8 @@ def world_size(strategy: AnyStrategy, batch_size: int, room: Room | None = None)
     if ranks % room.unit:
         way = "choose another strategy, such as ddp" if strategy.name == "single" else f"take a multiple of {room.unit}"
         raise FranklinError(f"{ranks} rank{'s' * (ranks > 1)} cannot be shared equally by {room.unit} machines; {way}")
+    if isinstance(strategy, Async):
+        _check_async(strategy, ranks, room)
     _check_layout(strategy, ranks, batch_size)
     replicas = _replicas(strategy, ranks)
     if batch_size % replicas:
@@ -97,7 +99,7 @@ def _replicas(strategy: AnyStrategy, ranks: int) -> int:
     """How many ranks, or groups of ranks, see rows of their own."""
     if isinstance(strategy, Tensor):
         return ranks // strategy.tensor_size
-    return 1 if isinstance(strategy, Pipeline) else ranks
+    return 1 if isinstance(strategy, Pipeline | Async) else ranks
 
 
 def _check_layout(strategy: AnyStrategy, ranks: int, batch_size: int) -> None:
@@ -110,6 +112,19 @@ def _check_layout(strategy: AnyStrategy, ranks: int, batch_size: int) -> None:
         )
     if isinstance(strategy, Pipeline):
         _check_parts(strategy, ranks, batch_size)
+
+
+def _check_async(strategy: Async, ranks: int, room: Room) -> None:
+    if room.gpus:
+        raise FranklinError(
+            f"strategy=async works on processors, and {room.have}; take strategy=local_sgd, or hide what is there by "
+            "CUDA_VISIBLE_DEVICES="
+        )
+    if strategy.max_staleness < ranks - 1:  # or ranks that are done at the same time would wait for ever
+        raise FranklinError(
+            f"strategy.max_staleness={strategy.max_staleness} is too little for {ranks} ranks, whose gradients may "
+            f"arrive at the same time; take at least {ranks - 1}"
+        )
 
 
 def _check_parts(strategy: Pipeline, ranks: int, batch_size: int) -> None:

@@ -65,7 +65,7 @@ def test_what_does_not_suit_is_told_and_never_chosen() -> None:
 
 def test_all_strategies_are_planned_unless_some_are_named() -> None:
     every = {each.strategy.name: each.world_size for each in candidates(compose("flights_delay", ["strategy=ddp"]))}
-    assert every | {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2} == every
+    assert every | {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2, "local_sgd": 2, "async": 2} == every
     assert "auto" not in every
     named = candidates(compose("flights_delay", ["strategy=auto", "strategy.candidates=[ddp]"]))
     assert [each.strategy.name for each in named] == ["ddp"]

@@ -115,6 +115,18 @@ def run(wanted: TrainRequest) -> TrainResult:
     return result(wanted)
 
 
+def run_and_kill(wanted: TrainRequest, after_step: int) -> TrainResult:
+    """Run to the end, but kill the last rank after a checkpoint of a later step, once: the agent starts all again."""
+    with start(wanted) as agent:
+        wait_for_checkpoint(wanted.run_folder, after_step)
+        kill(ranks_of(agent)[-1:])
+        agent.communicate(timeout=120)
+    ended = result(wanted)
+    assert ended.restarts == 1
+    assert after_step < ended.resumed_from_step < ended.steps
+    return ended
+
+
 def ranks_of(agent: subprocess.Popen[str]) -> list[int]:
     """The processes of an agent's ranks."""
     found = []

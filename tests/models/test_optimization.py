@@ -16,8 +16,8 @@ from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.models import launch, trainings
-from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
-from tests.models.test_train import RANKS
+from tests.models.launch import assert_same, weights
+from tests.models.test_train import EXACT
 
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
@@ -33,10 +33,10 @@ def results(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     folder = tmp_path_factory.mktemp("optimized")
 
     def request(name: str, strategy: StrategyName, **settings: Any) -> TrainRequest:
-        return launch.request(feature_set, folder / name, strategy, RANKS[strategy], **PLAIN, **settings)
+        return launch.request(feature_set, folder / name, strategy, EXACT[strategy], **PLAIN, **settings)
 
     wanted = {"plain": request("plain", "single"), "bf16": request("bf16", "ddp", precision="bf16-mixed")}
-    for strategy in RANKS:
+    for strategy in EXACT:
         name = f"accumulate-{strategy}"
         wanted[name] = of(50, request(name, strategy, accumulate=2))
     for strategy in AVERAGED:
@@ -49,7 +49,7 @@ def plain(results: dict[str, TrainResult]) -> TrainResult:
     return results["plain"]
 
 
-@pytest.mark.parametrize("strategy", RANKS)
+@pytest.mark.parametrize("strategy", EXACT)
 def test_two_halves_of_a_batch_make_the_same_step(
     strategy: StrategyName, plain: TrainResult, results: dict[str, TrainResult]
 ) -> None:
@@ -82,12 +82,7 @@ def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path:
     averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
     untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
     wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
-    with launch.start(wanted) as agent:
-        wait_for_checkpoint(wanted.run_folder, after_step=25)
-        kill(ranks_of(agent)[-1:])
-        agent.communicate(timeout=60)
-    resumed = launch.result(wanted)
-    assert resumed.resumed_from_step > 25
+    resumed = launch.run_and_kill(wanted, after_step=25)
     assert_same(weights(resumed), weights(untouched))
 
 

@@ -58,13 +58,7 @@ def the_group(agent: Popen[str]) -> list[int]:
 
 def test_a_rank_is_killed_and_the_run_resumes_by_itself(untouched: Untouched, tmp_path: Path) -> None:
     wanted = launch.request(untouched.feature_set, tmp_path, "ddp", 2, **LONG)
-    with launch.start(wanted) as agent:
-        wait_for_checkpoint(tmp_path, after_step=25)
-        kill(ranks_of(agent)[-1:])
-        agent.communicate(timeout=60)
-    result = launch.result(wanted)
-    assert result.restarts == 1
-    assert 25 < result.resumed_from_step < result.steps
+    result = launch.run_and_kill(wanted, after_step=25)
     assert "rank 1 on " in launch.log(wanted)
     assert "was ended by SIGKILL; ranks start again" in launch.log(wanted)
     assert_nothing_was_lost(result, untouched)

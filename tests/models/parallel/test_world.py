@@ -90,6 +90,16 @@ def test_a_pipeline_shares_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world_size(parallel("pipeline", world_size=None, schedule="gpipe", microbatches=3), 1023) == 4
 
 
+def test_ranks_that_take_whole_batches_share_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world_size(parallel("async", world_size=None), 1023) == 2
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    with pytest.raises(FranklinError, match=r"^strategy.max_staleness=8 is too little for 12 ranks, .* at least 11$"):
+        world_size(parallel("async", world_size=12), 1024)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(FranklinError, match=r"^strategy=async works on processors, and this machine has 2 GPUs; take"):
+        world_size(parallel("async", world_size=None), 1024)
+
+
 def test_only_interleaving_has_several_stages_of_a_rank() -> None:
     assert parallel("pipeline", schedule="interleaved", stages_per_rank=3).name == "pipeline"
     with pytest.raises(ValueError, match=r"schedule=1f1b has one stage per rank, not 2; choose strategy.schedule=int"):
