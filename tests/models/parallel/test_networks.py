@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ from models.networks import build
 from models.parallel import load
 from models.parallel.plan import Sketch
 from tests.feature_sets import write_feature_set
-from tests.models import launch
-from tests.models.networks.cases import EVERY, SMALL, SMALL_DECODER, task_of
-from tests.models.parallel.test_plan import assert_as_planned
+from tests.models import launch, trainings
+from tests.models.networks.cases import EVERY, SMALL, SMALL_DECODER, task_of, without_dropout
+from tests.models.parallel.test_plan import LOOSE, assert_as_planned
 
 RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2}
 PAIRS = [pair for pair in product(RANKS, EVERY) if pair != ("tensor", "cnn")]
@@ -27,6 +28,7 @@ WIDE = {
     "decoder": SMALL_DECODER.model_copy(update={"width": 64, "hidden": 192}),
 }
 Sets = dict[Task, tuple[Path, Manifest]]
+LEARNING: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.003}
 TRAINER = Trainer.model_construct(precision="32-true")
 
 
@@ -71,6 +73,24 @@ def test_a_step_takes_what_was_planned(
     feed = wanted.feed.model_copy(update={"batch_size": 1024})
     changes = {"model": WIDE[network], "checkpointing": checkpointing, "feed": feed}
     assert_as_planned(launch.run(wanted.model_copy(update=changes)))
+
+
+@pytest.mark.soak
+@pytest.mark.distributed
+def test_a_text_is_learned_alike_by_every_strategy(tmp_path: Path) -> None:
+    """Those whose ranks step alone end near, the others where one process does; each recomputes in its own way."""
+    write_feature_set(tmp_path / "set", "sequence", rows=1200)
+    hows: dict[StrategyName, Checkpointing] = {"ddp": "sqrt", "fsdp": "every", "tensor": "selective", "single": "sqrt"}
+    wanted = {}
+    for strategy in (*RANKS, *LOOSE):
+        folder = tmp_path / strategy
+        asked = launch.request(tmp_path / "set", folder, strategy, 1 if strategy == "single" else 2, **LEARNING)
+        changes = {"model": without_dropout(SMALL_DECODER), "checkpointing": hows.get(strategy, "none")}
+        wanted[strategy] = asked.model_copy(update=changes)
+    losses = {strategy: result.validation_loss for strategy, result in trainings.run(wanted).items()}
+    for strategy, loss in losses.items():
+        assert loss == pytest.approx(losses["single"], rel=0.2 if strategy in LOOSE else 1e-3), strategy
+    assert losses["single"] < 2  # nats; characters alone have 2.3
 
 
 def test_heads_and_pairs_are_not_split(sets: Sets) -> None:
