@@ -19,6 +19,7 @@ from models.feeds.batch import Batch
 from models.feeds.feed import Feed
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
+from models.train import leave
 from tests.models.feeds.numbered import numbered, rows_of, source
 from tests.models.parallel.alike import ROWS, batch, compare, loss, network, share, wrapped
 
@@ -142,4 +143,4 @@ if __name__ == "__main__":
         case, *folder = argument.split("=")
         globals()[case](*folder)
     torch.distributed.barrier()  # a peer's early exit would abort the others
-    torch.distributed.destroy_process_group()
+    leave()
