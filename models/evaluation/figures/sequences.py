@@ -18,5 +18,5 @@ def losses(page: Page) -> Figure:
     axes.hist(theirs, bins=bins, color=BASELINE, histtype="step", linewidth=1.3, label="trivial predictor")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     polish(axes, "log loss of a row's tokens, in nats", "rows")
-    axes.legend(loc="upper right", frameon=False, fontsize=9.5)
+    axes.legend(loc="best", frameon=False, fontsize=9.5)
     return figure
