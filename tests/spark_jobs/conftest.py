@@ -1,6 +1,7 @@
 """One Spark session for all, a few thousand of the real flights, and the job run in this process."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ SPARK = LocalSpark(name="local", master="local[2]", memory="2g", shuffle_partiti
 BY_DATE = {"by": "date", "column": "date", "validation_from": "2013-09-01", "test_from": "2013-11-01"}
 BY_HASH = {"by": "hash", "validation": 0.2, "test": 0.2}
 
+PARTITIONS, FILE_BYTES = "spark.sql.shuffle.partitions", "spark.sql.files.maxPartitionBytes"
 Prepare = Callable[..., tuple[Manifest, Path]]
 
 
@@ -52,6 +54,17 @@ def prepare_request(folder: Path, data: Data) -> PrepareRequest:
     answer, identity = folder.with_name("answer"), fingerprint(data)
     days = str(folder.with_name("days"))
     return PrepareRequest(answer=answer, data=data, spark=SPARK, folder=str(folder), days=days, fingerprint=identity)
+
+
+@contextmanager
+def restored(spark: SparkSession, *names: str) -> Iterator[None]:
+    """Give settings that are changed within their values back: all tests have one session."""
+    before = {name: spark.conf.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, str(value))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from conf.data import Data
 from conf.errors import FranklinError
 from spark_jobs.checks import numbered, repeated
 from spark_jobs.dataset import KEY, first_reason
-from tests.spark_jobs.conftest import Prepare, table_data
+from tests.spark_jobs.conftest import PARTITIONS, Prepare, restored, table_data
 
 pytestmark = pytest.mark.spark
 ROWS = 200
@@ -139,13 +139,12 @@ def test_a_copy_by_one_key_is_no_row_to_be_copied_by_another(spark: SparkSession
 
 
 def test_rows_without_a_key_are_not_one_tasks_work(spark: SparkSession) -> None:
-    spark.conf.set("spark.sql.adaptive.enabled", "false")  # it would put so few rows together
-    try:
+    with restored(spark, "spark.sql.adaptive.enabled", PARTITIONS):
+        spark.conf.set("spark.sql.adaptive.enabled", "false")  # it would put so few rows together
+        spark.conf.set(PARTITIONS, "2")
         found = numbers(spark, [(i, None, "b") for i in range(100)], [["a"]])
         tasks = {row[0] for row in found.select(F.spark_partition_id(), "__copy_0").collect()}
         assert tasks == {0, 1}
-    finally:
-        spark.conf.unset("spark.sql.adaptive.enabled")
 
 
 def windowed(visits: Path, days: dict[int, str | None], **changes: Any) -> Data:

@@ -5,10 +5,9 @@ from pyspark.sql import SparkSession
 
 from conf.manifest import InputFile
 from spark_jobs.partitions import LEAST, PARTITION_BYTES, deal_by_size
-from tests.spark_jobs.conftest import SPARK
+from tests.spark_jobs.conftest import PARTITIONS, SPARK, restored
 
 pytestmark = pytest.mark.spark
-NUMBER = "spark.sql.shuffle.partitions"
 
 
 @pytest.mark.parametrize(
@@ -24,10 +23,7 @@ NUMBER = "spark.sql.shuffle.partitions"
 def test_partitions_follow_the_size(
     said: int | None, files: dict[str, int | None], expected: int, spark: SparkSession
 ) -> None:
-    before = spark.conf.get(NUMBER)
-    try:
+    with restored(spark, PARTITIONS):
         inputs = [InputFile(path=path, bytes=size, version="1") for path, size in files.items()]
         deal_by_size(spark, SPARK.model_copy(update={"shuffle_partitions": said}), inputs)
-        assert spark.conf.get(NUMBER) == str(expected)
-    finally:
-        spark.conf.set(NUMBER, before)
+        assert spark.conf.get(PARTITIONS) == str(expected)

@@ -19,7 +19,16 @@ from conf.manifest import SPLITS, Manifest, read_manifest
 from spark_jobs.fingerprint import fingerprint
 from spark_jobs.prepare import build
 from spark_jobs.writing import drafting
-from tests.spark_jobs.conftest import SPARK, Prepare, flights_data, prepare_request, table_data
+from tests.spark_jobs.conftest import (
+    FILE_BYTES,
+    PARTITIONS,
+    SPARK,
+    Prepare,
+    flights_data,
+    prepare_request,
+    restored,
+    table_data,
+)
 
 pytestmark = pytest.mark.spark
 ENGINE = [sys.executable, "-m", "spark_jobs.prepare"]
@@ -64,11 +73,12 @@ def test_the_manifest_says_what_the_files_hold(flights_set: tuple[Manifest, Path
 
 def test_the_rows_do_not_depend_on_partitions(spark: SparkSession, prepare: Prepare, flights_folder: Path) -> None:
     tables: list[list[pa.Table]] = []
-    for partitions in ("1", "7"):
-        spark.conf.set("spark.sql.shuffle.partitions", partitions)
-        spark.conf.set("spark.sql.files.maxPartitionBytes", str(10**6 // int(partitions)))
-        _, folder = prepare(flights_data(flights_folder, label="air_time"), name=partitions)
-        tables.append([pq.read_table(folder / split) for split in (*SPLITS, "holdout")])
+    with restored(spark, PARTITIONS, FILE_BYTES):
+        for partitions in ("1", "7"):
+            spark.conf.set(PARTITIONS, partitions)
+            spark.conf.set(FILE_BYTES, str(10**6 // int(partitions)))
+            _, folder = prepare(flights_data(flights_folder, label="air_time"), name=partitions)
+            tables.append([pq.read_table(folder / split) for split in (*SPLITS, "holdout")])
     assert tables[0] == tables[1]  # the order of rows included
 
 

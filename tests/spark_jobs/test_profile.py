@@ -17,7 +17,7 @@ from spark_jobs.profiling import numbers
 from spark_jobs.profiling.bins import counted, edges
 from spark_jobs.profiling.page import page
 from spark_jobs.profiling.shift import by_chance, psi, shifted
-from tests.spark_jobs.conftest import Prepare, table_data
+from tests.spark_jobs.conftest import FILE_BYTES, PARTITIONS, Prepare, restored, table_data
 
 ROWS = 600
 COUNTS = st.lists(st.integers(0, 500), min_size=4, max_size=4).filter(any)
@@ -94,18 +94,17 @@ def test_it_does_not_depend_on_partitions(
     spark: SparkSession, prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numbers, "SAMPLED_VALUES", 1_000)  # fewer rows than there are: those that their keys choose
-    texts, before = [], spark.conf.get("spark.sql.shuffle.partitions")
-    for partitions in ("1", "5"):
-        spark.conf.set("spark.sql.shuffle.partitions", partitions)
-        spark.conf.set("spark.sql.files.maxPartitionBytes", str(10**5 // int(partitions) ** 2))
-        _, folder = prepare(data(tmp_path), name=partitions)
-        told = json.loads((folder / "profile.json").read_text())
-        sketched = [
-            told["columns"][name]["splits"][split].pop("distinct") for name in ("income", "met") for split in SPLITS
-        ]
-        assert all(count > 0 for count in sketched)
-        texts.append(told)
-    spark.conf.set("spark.sql.shuffle.partitions", str(before))
+    texts = []
+    with restored(spark, PARTITIONS, FILE_BYTES):
+        for partitions in ("1", "5"):
+            spark.conf.set(PARTITIONS, partitions)
+            spark.conf.set(FILE_BYTES, str(10**5 // int(partitions) ** 2))
+            _, folder = prepare(data(tmp_path), name=partitions)
+            told = json.loads((folder / "profile.json").read_text())
+            columns = [told["columns"][name]["splits"] for name in ("income", "met")]
+            sketched = [splits[split].pop("distinct") for splits in columns for split in SPLITS]
+            assert all(count > 0 for count in sketched)
+            texts.append(told)
     assert 0 < texts[0]["sampled"]["train"] < texts[0]["rows"]["train"]
     assert texts[0] == texts[1]
 
