@@ -37,7 +37,10 @@ def goes_on(run: Context, folder: Path) -> Iterator[None]:
     """
     earlier = run.settings.resume
     if earlier is not None and not folder.joinpath("checkpoints").exists():
-        shutil.copytree(earlier / "train" / "checkpoints", folder / "checkpoints", copy_function=_link)
+        partial = folder / "checkpoints.partial"
+        shutil.rmtree(partial, ignore_errors=True)  # of an attempt that was killed
+        shutil.copytree(earlier / "train" / "checkpoints", partial, copy_function=_link)
+        partial.rename(folder / "checkpoints")
     try:
         yield
     except BaseException:

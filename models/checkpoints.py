@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest, answer
-from models.shards import PARTIAL, Saver, complete, damage, remove, step_name
+from models.shards import PARTIAL, Saver, complete, damage, remove, remove_whole, step_name
 from models.stopping import Agreement, Stop, StoppedError
 
 
@@ -135,14 +135,20 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def clear(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
+def clear(folder: Path, last: Path | None) -> None:
+    """Remove what a killed process left half-written, and what was passed over for the `last` checkpoint that is whole.
+
+    Were a damaged one left, with more steps than those that come next, it would be kept in their place.
+    """
     for path in folder.glob(f"*{PARTIAL}"):
         remove(path)
+    for path in complete(folder):
+        if last is not None and path > last:
+            remove_whole(path)
 
 
-def check_identity(folder: Path, request: TrainRequest, fingerprint: str, *, write: bool) -> None:
-    """Make sure that checkpoints in `folder`, if there are any, are of the same training.
+def check_identity(folder: Path, last: Path | None, request: TrainRequest, fingerprint: str, *, write: bool) -> None:
+    """Make sure that checkpoints in `folder`, if there is a `last` one, are of the same training.
 
     Raises:
         FranklinError: they are not.
@@ -155,7 +161,7 @@ def check_identity(folder: Path, request: TrainRequest, fingerprint: str, *, wri
         "feed.batch_size": request.feed.batch_size,
         **{f"model.{key}": value for key, value in request.model.model_dump().items()},
     }
-    if last_checkpoint(folder) is None:
+    if last is None:
         if write:
             answer(path, here)
         return

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from conf.errors import FranklinError
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
+from conf.strategies import Async, Fsdp
 from models import networks
 from models.averaging import Average
 from models.balance import Balance
@@ -38,6 +39,20 @@ MISSED = 1e-6  # an improvement of the validation loss below this is none
 LONGER = timedelta(minutes=1)  # than it takes to find a rank that hangs, which says more
 
 
+def _check_device(request: TrainRequest) -> None:
+    """Ask torch itself: whoever started this rank may not have known."""
+    strategy, gpu = request.strategy, torch.cuda.is_available()
+    if request.trainer.accelerator == "gpu" and not gpu:
+        wrong = "trainer.accelerator=gpu: torch sees no GPU on {}; take trainer.accelerator=auto"
+    elif isinstance(strategy, Fsdp) and strategy.offload and not gpu:
+        wrong = "strategy.offload=true: torch sees no GPU on {}; take strategy.offload=false"
+    elif isinstance(strategy, Async) and gpu:
+        wrong = "strategy=async works on processors, and torch sees a GPU on {}; take strategy=local_sgd"
+    else:
+        return
+    raise FranklinError(wrong.format(socket.gethostname()))
+
+
 def fit(
     request: TrainRequest,
     manifest: Manifest,
@@ -61,10 +76,7 @@ def fit(
         StoppedError: `stop` was asked, and there is a checkpoint to go on from.
 
     """
-    if request.trainer.accelerator == "gpu" and not torch.cuda.is_available():
-        raise FranklinError(
-            f"trainer.accelerator=gpu: torch sees no GPU on {socket.gethostname()}; take trainer.accelerator=auto"
-        )
+    _check_device(request)
     torch.manual_seed(request.seed)  # every rank makes the same network
     network = networks.build(request.model, manifest)
     checkpoint_blocks(network, request.checkpointing)
@@ -73,9 +85,10 @@ def fit(
     share_cores(network, request.feed.batch_size // (1 if parallelism.whole_steps else request.world_size), cores)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    check_identity(folder, request, manifest.fingerprint, write=rank == 0)
+    last = last_checkpoint(folder)
+    check_identity(folder, last, request, manifest.fingerprint, write=rank == 0)
     if rank == 0:
-        clear(folder)
+        clear(folder, last)
     total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
     learner = Learner(
         network,
@@ -126,7 +139,7 @@ def fit(
         enable_model_summary=False,
     )
     take_over(trainer)
-    trainer.fit(learner, train, validation, ckpt_path=last_checkpoint(folder), weights_only=True)
+    trainer.fit(learner, train, validation, ckpt_path=last, weights_only=True)
     parallelism.close()
     if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
         torch.distributed.barrier()

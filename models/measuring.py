@@ -14,7 +14,7 @@ from models.parallel.plan import tensor_bytes
 from models.parallel.traffic import Traffic
 
 PARTS = ("parameters_bytes", "gradients_bytes", "optimizer_bytes", "activations_bytes", "communicated_bytes")
-MEASURED_STEP = 2  # of this process: the first ones make the optimizer's state and buckets
+MEASURED_STEP = 2  # steps of this process that go before: they make the optimizer's state and buckets
 
 
 class Measure(Callback):
@@ -29,11 +29,16 @@ class Measure(Callback):
         """Measure what `network` and its optimizer take, and the strategy besides."""
         self.metrics: dict[str, float] = {}
         self._network, self._parallelism = network, parallelism
-        self._steps, self._step, self._sending = 0, ExitStack(), ExitStack()
+        self._step, self._sending = ExitStack(), ExitStack()
+        self._steps = self._done = 0  # that this rank has had a part in; that all have done
         self._begun: int | None = None  # bytes that had been sent elsewhere
-        self._batches = 0  # since then
+        self._since = 0  # steps since then
         self._found: dict[str, float] = {}
         self._alive, self._traffic = Alive(), Traffic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
+        """Count from where training goes on."""
+        self._done = trainer.global_step
 
     def on_train_batch_start(
         self,
@@ -43,16 +48,14 @@ class Measure(Callback):
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Begin to measure, if this is the step."""
-        mine = len(batch.label) > 0
-        if self._steps == MEASURED_STEP and mine:
+        if self._steps == MEASURED_STEP and len(batch.label) and self._begun is None:
             self._traffic = self._sending.enter_context(Traffic())
             self._alive = self._step.enter_context(watched(self._network))
             self._begun = self._parallelism.sent_bytes
-        self._steps += mine
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:  # noqa: ARG002 -- Lightning's
         """See what gradients take, while they are there."""
-        if self._steps == MEASURED_STEP + 1 and not self._found:
+        if self._begun is not None and not self._found:
             self._found = {
                 "parameters_bytes": tensor_bytes(list(self._network.parameters())),
                 "gradients_bytes": tensor_bytes([each.grad for each in self._network.parameters()]),
@@ -60,14 +63,26 @@ class Measure(Callback):
                 "activations_bytes": self._alive.most,
             }
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Stop."""
-        if self._steps == MEASURED_STEP + 1:
-            self._step.close()
-        self._batches += self._begun is not None
-        if self._batches == self._parallelism.period:
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002 -- Lightning's
+        outputs: Any,  # noqa: ARG002
+        batch: Batch,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Stop, after a whole step; it may have had several batches."""
+        if trainer.global_step == self._done:
+            return
+        self._done = trainer.global_step
+        self._steps += len(batch.label) > 0
+        if self._begun is None:
+            return
+        self._step.close()
+        self._since += 1
+        if self._since == self._parallelism.period:
             self._sending.close()
-            sent = self._traffic.sent_bytes + self._parallelism.sent_bytes - (self._begun or 0)
+            sent = self._traffic.sent_bytes + self._parallelism.sent_bytes - self._begun
             self._found["communicated_bytes"] = sent / self._parallelism.period
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002 -- Lightning's

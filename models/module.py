@@ -74,8 +74,12 @@ class Learner(LightningModule):
         self.register_buffer("_sums", torch.zeros(2, dtype=torch.float64), persistent=False)
 
     def configure_model(self) -> None:
-        """Let the strategy wrap the network, once (Lightning may call this several times)."""
+        """Let the strategy wrap the network, once (Lightning may call this several times).
+
+        It has to be where it stays: parameters that move lose the hooks by which gradients are averaged.
+        """
         if self._forward is None:
+            self._parallelism.place(self.network, self.trainer.strategy.root_device)
             self._forward = self._parallelism.wrap(self.network, self.device_mesh)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -120,7 +124,7 @@ class Learner(LightningModule):
         """Clip gradients by their norm over all parameters (and, when they are sharded, over all ranks).
 
         Raises:
-            FranklinError: they are not finite, on any rank whose gradients are added to this one's.
+            FranklinError: they are not finite: this rank's, or those of all together where they are averaged.
 
         """
         most = inf if self._gradient_clip is None else self._gradient_clip

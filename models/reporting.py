@@ -40,7 +40,7 @@ class Reporter(Callback):
 
     def __init__(self, rows: int, total_steps: int, track: Track | None, plan: Plan, others: Sequence[Told]) -> None:
         """Report on a training with `rows` rows in an epoch and `total_steps` steps in all, and what others tell."""
-        self.metrics: dict[str, float] = {"rows_per_second": 0.0}
+        self.metrics: dict[str, float] = {"rows_per_second": 0.0, "data_wait_share": 0.0}
         self._rows = rows
         self._total_steps = total_steps
         self._journal = Journal(track) if track else None

@@ -32,6 +32,7 @@ from torch.utils._pytree import tree_map_only
 
 PARTIAL = ".partial"
 REST = "trainer.pt"
+AVERAGE = "average"  # below it: averaged weights
 STRATEGY = "strategy"  # below it: tensors that a strategy has of its own
 APART = "ranks"  # below it, by rank: weights of ranks that hold different ones
 
@@ -75,7 +76,8 @@ class Saver:
             process_group=self._group,
             no_dist=not ranks,
         )
-        self._pending = self._thread.submit(self._finish, writing, partial, path, first=rank == 0)
+        best = self._folder / step_name(self.best_step)  # by now; it may change while this one is written
+        self._pending = self._thread.submit(self._finish, writing, partial, path, best, first=rank == 0)
 
     def wait(self) -> None:
         """Wait for the checkpoint that is being written.
@@ -88,7 +90,7 @@ class Saver:
             pending, self._pending = self._pending, None
             pending.result()
 
-    def _finish(self, writing: Future[Any], partial: Path, path: Path, *, first: bool) -> None:
+    def _finish(self, writing: Future[Any], partial: Path, path: Path, best: Path, *, first: bool) -> None:
         writing.result()  # on the first rank: of all ranks
         if not first:
             return
@@ -96,7 +98,6 @@ class Saver:
         _sync(partial)
         partial.rename(path)
         _sync(self._folder)
-        best = self._folder / step_name(self.best_step)
         for old in complete(self._folder)[: -self._keep]:
             if old != best:
                 remove_whole(old)
@@ -130,27 +131,29 @@ def damage(path: Path) -> str | None:
 
 def load(
     path: Path, kept: tuple[nn.Module, torch.optim.Optimizer] | None, own: dict[str, Any], *, apart: bool = False
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[dict[str, Any], set[str]]:
     """Load a checkpoint into a network, its optimizer and what else has tensors of its `own`; every rank calls this.
 
     Args:
         path: the checkpoint.
         kept: what this rank holds of the network, and the optimizer of that; None: another rank does.
-        own: further tensors by name; those of the `strategy` only if they are there.
-        apart: whether this rank's own weights are wanted, if it had some.
+        own: further tensors by name, which are loaded if they are there.
+        apart: whether this rank's own weights are wanted, if there were as many ranks that had some.
 
     Returns:
-        What Lightning wants to know besides, and whether there were tensors of the strategy.
+        What Lightning wants to know besides, and the names of `own` that were there.
 
     """
     rank = str(torch.distributed.get_rank()) if torch.distributed.is_initialized() else "0"
     there = FileSystemReader(path).read_metadata().state_dict_metadata
     held, names = optimizer_state(*kept) if kept else ({}, [])
     weights = {"network": get_model_state_dict(kept[0]), "optimizer": held} if kept else {}
-    had = apart and any(name.startswith(f"{APART}.{rank}.") for name in there)
+    ranks = {name.split(".")[1] for name in there if name.startswith(f"{APART}.")}
+    world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    had = apart and ranks == set(map(str, range(world)))
     state: dict[str, Any] = {APART: {rank: weights}} if had else dict(weights)
-    found = any(name.startswith(f"{STRATEGY}.") for name in there)
-    state |= {name: tensors for name, tensors in own.items() if found or name != STRATEGY}
+    found = own.keys() & {name.partition(".")[0] for name in there}
+    state |= {name: own[name] for name in found}
     if f"random.{rank}" in there:
         state["random"] = {rank: b""}  # a rank that there was not before has what its seed gave it
     load_shards(state, checkpoint_id=path, no_dist=not torch.distributed.is_initialized())
@@ -194,7 +197,7 @@ def consolidate(checkpoint: Path, network: nn.Module) -> dict[str, Tensor]:
     """
     whole = network.state_dict()
     kept = FileSystemReader(checkpoint).read_metadata().state_dict_metadata
-    which = "average" if any(name.startswith("average.") for name in kept) else "network"
+    which = AVERAGE if any(name.startswith(f"{AVERAGE}.") for name in kept) else "network"
     load_shards({which: whole}, checkpoint_id=checkpoint, no_dist=True)
     return whole
 

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from conf.exchange import answer
 
 BEAT_SECONDS = 1.0
 LISTEN_SECONDS = 4.0  # for other ranks' words about themselves, before one is accused
+CONNECT_SECONDS = 2.0  # in one attempt
 START_SECONDS = 300  # at least, until training begins: modules and data may come from a slow disk
 ASLEEP_SECONDS = 10.0  # between two beats: the whole process was stopped for a while, or the machine
 VERDICT, DOUBT = "verdict", "doubt"
@@ -86,7 +88,10 @@ class Watch:
 
     def _run(self) -> None:
         with suppress(torch.distributed.DistError):  # the store is gone, so the agent is, and this rank will be
-            self._watch(self._store())
+            if self._world_size == 1:
+                self._watch(None)
+            elif (store := self._store()) is not None:
+                self._watch(store)
 
     def _watch(self, store: Any) -> None:
         heard = time.monotonic()
@@ -108,12 +113,18 @@ class Watch:
         return self._seconds if self._marks else max(self._seconds, START_SECONDS)
 
     def _store(self) -> Any:
-        """The agents' store, by a connection of its own: the main thread may be waiting on another."""
-        if self._world_size == 1:
-            return None
+        """The ranks' store, by a connection of its own: the main thread may be waiting on another.
+
+        Where it is rank 0 that has it, it may not be there yet, and no more when a short training is over: then None.
+        """
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         distributed: Any = torch.distributed
-        return distributed.PrefixStore("watch", distributed.TCPStore(host, port, is_master=False))
+        while not self._closed.is_set():
+            with suppress(torch.distributed.DistError):
+                store = distributed.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=CONNECT_SECONDS))
+                store.set_timeout(timedelta(seconds=START_SECONDS))
+                return distributed.PrefixStore("watch", store)
+        return None
 
     def _tell(self, store: Any) -> Told:
         self._beat += 1

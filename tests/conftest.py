@@ -16,6 +16,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 SHARED = ("up", "spark", "services", "trained")  # fixtures that are made once in a test run, whatever its workers
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in this very hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share something on one worker (pytest-xdist): a session, servers, or what their file makes."""
     for item in items:

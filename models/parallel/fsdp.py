@@ -6,6 +6,8 @@ sharding of section 3.2.2.
 
 from collections.abc import Mapping
 
+import torch
+from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 
 from conf.exchange import Plan
@@ -32,6 +34,15 @@ class Strategy(Sharding[Fsdp]):
     def plan(self, sketch: Sketch) -> Plan:
         """Predict what a step costs."""
         return self.sharded(sketch, self.world_size // self.settings.replicas, self.settings.replicas)
+
+    def place(self, module: nn.Module, device: torch.device) -> None:
+        """Move buffers alone, if parameters are to wait in the processor's memory."""
+        if not self.settings.offload:
+            super().place(module, device)
+            return
+        for each in module.modules():
+            for name, buffer in each.named_buffers(recurse=False):
+                setattr(each, name, buffer.to(device))
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:
         """Shard the network."""

@@ -60,7 +60,7 @@ class Strategy(Parallelism[LocalSgd]):
 
     def _stepped(self) -> None:
         self._since += 1
-        if int(self._since) == self.settings.every:
+        if int(self._since) >= self.settings.every:
             self.settle()
 
     def settle(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.optim import Optimizer
@@ -101,6 +102,10 @@ class Parallelism(Generic[S]):
             FranklinError: it cannot be parallelised so.
 
         """
+
+    def place(self, module: nn.Module, device: torch.device) -> None:
+        """Move a module, the network or what contains it, to where it is computed; again is harmless."""
+        module.to(device)
 
     def wrap(self, network: Network, mesh: DeviceMesh | None) -> Forward:  # noqa: ARG002 -- others use it
         """Prepare `network` in place, and say how its forward pass is called; `mesh` is None for one rank."""

@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from conf.errors import FranklinError
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
-from models.shards import APART, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
+from models.shards import APART, AVERAGE, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
 
 
 class Ranks(ModelParallelStrategy):
@@ -54,12 +54,9 @@ class Ranks(ModelParallelStrategy):
             self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
             cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do
 
-    def setup(self, trainer: Any) -> None:
-        """Leave ranks alone between exchanges, if that is how they step."""
-        super().setup(trainer)
-        if self._parallelism.steps_alone:
-            # Lightning has all ranks meet before each step, to hear whether one has got a SIGTERM; they all get one.
-            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # noqa: SLF001 -- it cannot be told
+    def model_to_device(self) -> None:
+        """Move what the strategy wants moved."""
+        self._parallelism.place(cast("Any", self.model), self.root_device)
 
     @contextmanager
     def block_backward_sync(self) -> Iterator[None]:
@@ -100,17 +97,20 @@ class Ranks(ModelParallelStrategy):
         own, apart = self._own(), self._parallelism.apart
         kept = self._parallelism.kept(self.network, self.optimizers[0])
         rest, found = load(Path(checkpoint_path), kept, own, apart=apart)
+        if kept and AVERAGE not in found:  # it was not averaged before: begin with the weights that it had
+            for name, weight in get_model_state_dict(kept[0]).items() if own[AVERAGE] else ():
+                own[AVERAGE][name].copy_(weight)
         most = cast("Any", self.lightning_module).trainer.max_epochs
         if rest["epoch"] > most:
             raise FranklinError(
                 f"the checkpoint {checkpoint_path} is of epoch {rest['epoch'] + 1}, and trainer.max_epochs={most}; "
                 "take as many as it has, or more"
             )
-        self._parallelism.resumed(found=found)
+        self._parallelism.resumed(found=STRATEGY in found)
         return rest
 
     def _own(self) -> dict[str, Any]:
-        return {STRATEGY: self._parallelism.state(), "average": self._average()}
+        return {STRATEGY: self._parallelism.state(), AVERAGE: self._average()}
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Do nothing: `load_checkpoint` has."""

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from conf.errors import FranklinError
 from models.checkpoints import clear, last_checkpoint
-from models.shards import REST, damage, remove_whole, step_name
+from models.shards import REST, Saver, complete, damage, remove_whole, step_name
 from tests.feature_sets import write_feature_set
 from tests.models import launch
 
@@ -65,6 +66,8 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert last_checkpoint(folder) == newer
     reason = deed(newer)
     assert last_checkpoint(folder) == older
+    clear(folder, older)
+    assert complete(folder) == [older]  # else the damaged one would be kept instead of those that come
     told = capsys.readouterr().err
     assert told.startswith(f"the checkpoint {newer} is damaged (")
     assert reason in told
@@ -77,11 +80,25 @@ def test_if_all_are_damaged_a_person_decides(folder: Path) -> None:
         last_checkpoint(folder)
 
 
+def test_the_best_is_kept_while_the_next_best_is_written(tmp_path: Path) -> None:
+    saver = Saver(tmp_path, keep=1)
+    for step in (80, 95, 100):
+        if step != 95:  # which is still being written when training says that 100 is the best
+            saver.best_step = step
+        saver.save(tmp_path / step_name(step), {"network": {"weight": torch.zeros(2)}}, {})
+        if step == 95:
+            saver.best_step = 100
+            saver.wait()
+            assert complete(tmp_path) == [tmp_path / step_name(step) for step in (80, 95)]
+    saver.wait()
+    assert complete(tmp_path) == [tmp_path / step_name(100)]
+
+
 def test_what_was_not_finished_is_cleared_and_nothing_is_half_removed(folder: Path) -> None:
     (folder / "step-000000080.partial").mkdir()
     (folder / "step-000000040-old.partial").mkdir()
     remove_whole(folder / step_name(40))
-    clear(folder)
+    clear(folder, None)
     assert sorted(path.name for path in folder.iterdir()) == ["identity.json", step_name(60)]
     assert damage(folder / step_name(60)) is None
     assert last_checkpoint(folder / "nowhere") is None

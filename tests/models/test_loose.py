@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from mlflow.tracking import MlflowClient
 
 from conf.compose import compose
@@ -22,10 +21,6 @@ PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003}
 @pytest.fixture(scope="module")
 def single(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     return launch.run(launch.request(feature_set, tmp_path_factory.mktemp("single"), **PLAIN))
-
-
-def test_what_lightning_does_before_each_step_has_its_name() -> None:
-    assert callable(_TrainingEpochLoop._broadcast_sigterm_tensor)  # else ranks wait for one another there
 
 
 @pytest.mark.distributed

@@ -57,6 +57,7 @@ def test_two_halves_of_a_batch_make_the_same_step(
     assert result.steps == plain.steps
     assert_same(weights(result), weights(plain), tolerance=1e-4)
     assert result.rows_per_second > 0
+    assert result.metrics["activations_bytes"] < plain.plan.activations_bytes  # of half as many rows
 
 
 def loss_of(found: dict[str, Tensor], feature_set: Path) -> float:
@@ -76,6 +77,14 @@ def test_the_average_is_judged_and_kept(
     assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
     assert result.metrics["train_loss"] == pytest.approx(plain.metrics["train_loss"], abs=1e-4)  # it learns as without
     assert result.validation_loss != pytest.approx(plain.validation_loss, abs=1e-5)
+
+
+def test_an_average_may_begin_in_the_middle(feature_set: Path, tmp_path: Path) -> None:
+    launch.run(launch.request(feature_set, tmp_path, max_epochs=1))
+    (tmp_path / "answer.json").unlink()
+    result = launch.run(launch.request(feature_set, tmp_path, max_epochs=2, average=0.9))
+    assert result.resumed_from_step > 0
+    assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
 
 
 def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ def test_stops_early_and_stays_stopped(feature_set: Path, tmp_path: Path) -> Non
     wanted.answer.unlink()
     again = launch.run(wanted)  # as after a crash between the last checkpoint and the answer
     assert (again.steps, again.resumed_from_step) == (first.steps, first.steps)
+    assert (again.rows_per_second, again.metrics["data_wait_share"]) == (0, 0)  # which a flow shows
     assert_same(weights(again), weights(first))
 
 
