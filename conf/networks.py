@@ -77,6 +77,13 @@ class Decoder(_Transformer):
 AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer | Decoder, Field(discriminator="name")]
 
 
+def most_stages(network: AnyNetwork) -> int:
+    """Parts of a network with parameters of their own, at most: stem, head, and what is between."""
+    if isinstance(network, Cnn):
+        return len(network.channels) + len(network.hidden) + 2
+    return (len(network.hidden) if isinstance(network, Mlp) else network.blocks) + 2
+
+
 def check_columns(network: AnyNetwork, data: Data) -> None:
     """See that a network can take the columns of a dataset.
 

@@ -6,24 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from conf.checkpoints import PARTIAL, check_identity, complete, identity
 from conf.errors import FranklinError
 from conf.schema import Settings
 from flows.context import Context
 
 
 def check_resume(settings: Settings) -> None:
-    """See that there is something to go on from, if that is wanted.
+    """See that there is something to go on from, if that is wanted, and that it fits as far as is known by now.
 
     Raises:
-        FranklinError: There is not.
+        FranklinError: There is not, or it does not.
 
     """
     earlier = settings.resume
-    if earlier is not None and not _checkpoints(earlier / "train"):
+    if earlier is None:
+        return
+    folder = earlier / "train" / "checkpoints"
+    if not complete(folder):
         raise FranklinError(
-            f"resume={earlier}: there is no checkpoint in {earlier / 'train' / 'checkpoints'}; name the folder of a "
-            "run that has trained, as `logs` of its summary says"
+            f"resume={earlier}: there is no checkpoint in {folder}; name the folder of a run that has trained, as "
+            "`logs` of its summary says"
         )
+    if settings.tuner.name == "none":  # else the network has yet to be chosen
+        fits = identity(settings.seed, settings.feed.batch_size, settings.model)
+        check_identity(folder, fits, "leave resume out")
 
 
 @contextmanager
@@ -37,20 +44,16 @@ def goes_on(run: Context, folder: Path) -> Iterator[None]:
     """
     earlier = run.settings.resume
     if earlier is not None and not folder.joinpath("checkpoints").exists():
-        partial = folder / "checkpoints.partial"
+        partial = folder / f"checkpoints{PARTIAL}"
         shutil.rmtree(partial, ignore_errors=True)  # of an attempt that was killed
         shutil.copytree(earlier / "train" / "checkpoints", partial, copy_function=_link)
         partial.rename(folder / "checkpoints")
     try:
         yield
     except BaseException:
-        if _checkpoints(folder):
+        if complete(folder / "checkpoints"):
             run.display.say(f"  training has left a checkpoint; to go on with it, run with resume={run.folder}")
         raise
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return list(folder.glob("checkpoints/step-*[0-9]"))
 
 
 def _link(source: str, target: str) -> None:

@@ -1,12 +1,8 @@
-"""When a training run writes checkpoints, which are kept, and what training they fit.
+"""When a training run writes checkpoints, and which are kept.
 
-    identity.json    what the checkpoints fit: the network, the feature set, the batches
-    step-000000840   a checkpoint after so many steps, see `models.shards`
-
-The last ones are kept, and the one after the best epoch.
+The last ones are kept, and the one after the best epoch; see `conf.checkpoints` and `models.shards`.
 """
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -15,9 +11,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from conf.checkpoints import PARTIAL, complete
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest, answer
-from models.shards import PARTIAL, Saver, complete, damage, remove, remove_whole, step_name
+from models.shards import Saver, damage, remove, remove_whole, step_name
 from models.stopping import Agreement, Stop, StoppedError
 
 
@@ -145,30 +141,3 @@ def clear(folder: Path, last: Path | None) -> None:
     for path in complete(folder):
         if last is not None and path > last:
             remove_whole(path)
-
-
-def check_identity(folder: Path, last: Path | None, request: TrainRequest, fingerprint: str, *, write: bool) -> None:
-    """Make sure that checkpoints in `folder`, if there is a `last` one, are of the same training.
-
-    Raises:
-        FranklinError: they are not.
-
-    """
-    path = folder / "identity.json"
-    here = {
-        "feature_set": fingerprint,
-        "seed": request.seed,
-        "feed.batch_size": request.feed.batch_size,
-        **{f"model.{key}": value for key, value in request.model.model_dump().items()},
-    }
-    if last is None:
-        if write:
-            answer(path, here)
-        return
-    there = json.loads(path.read_text(encoding="utf-8"))
-    for key, value in here.items():
-        if there.get(key) != value:
-            raise FranklinError(
-                f"the checkpoints in {folder} are of another training: {key} was {there.get(key)}, now it is "
-                f"{value}; set it back or delete that folder to start afresh",
-            )

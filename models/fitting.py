@@ -9,14 +9,15 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from conf.checkpoints import IDENTITY, PARTIAL, check_identity, identity
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest, TrainResult
+from conf.exchange import TrainRequest, TrainResult, answer
 from conf.manifest import Manifest
 from conf.strategies import Async, Fsdp
 from models import networks
 from models.averaging import Average
 from models.balance import Balance
-from models.checkpoints import Checkpoints, check_identity, clear, last_checkpoint
+from models.checkpoints import Checkpoints, clear, last_checkpoint
 from models.feeds.feed import Feed
 from models.feeds.record import Record
 from models.feeds.transformed import Transformed
@@ -30,7 +31,7 @@ from models.parallel.plan import EXAMPLE_ROWS, Sketch
 from models.parallel.ranks import Ranks
 from models.parallel.world import count_cores
 from models.reporting import Reporter
-from models.shards import PARTIAL, Saver, consolidate
+from models.shards import Saver, consolidate
 from models.stopping import Stop, take_over
 from models.threads import share_cores
 from models.watching import Watch
@@ -86,9 +87,13 @@ def fit(
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     last = last_checkpoint(folder)
-    check_identity(folder, last, request, manifest.fingerprint, write=rank == 0)
+    fits = identity(request.seed, request.feed.batch_size, request.model) | {"feature_set": manifest.fingerprint}
+    if last is not None:
+        check_identity(folder, fits, "delete that folder to start afresh")
     if rank == 0:
         clear(folder, last)
+        if last is None:
+            answer(folder / IDENTITY, fits)
     total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
     learner = Learner(
         network,

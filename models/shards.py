@@ -30,7 +30,8 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_shards
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.utils._pytree import tree_map_only
 
-PARTIAL = ".partial"
+from conf.checkpoints import PARTIAL, complete
+
 REST = "trainer.pt"
 AVERAGE = "average"  # below it: averaged weights
 STRATEGY = "strategy"  # below it: tensors that a strategy has of its own
@@ -106,11 +107,6 @@ class Saver:
 def step_name(step: int) -> str:
     """The name of a checkpoint after so many steps."""
     return f"step-{step:09d}"
-
-
-def complete(folder: Path) -> list[Path]:
-    """The complete checkpoints, the fewest steps first."""
-    return sorted(path for path in folder.glob("step-*") if path.suffix != PARTIAL)
 
 
 def damage(path: Path) -> str | None:

@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
+from conf.checkpoints import complete
 from conf.errors import FranklinError
 from conf.exchange import (
     PROGRESS_MARK,
@@ -121,7 +122,7 @@ def _conf(request: SparkRanksRequest) -> dict[str, str]:
 
 def _newest(train: TrainRequest) -> str:
     """Name of the newest complete checkpoint."""
-    return max((path.name for path in (train.run_folder / "checkpoints").glob("step-*[0-9]")), default="")
+    return max((path.name for path in complete(train.run_folder / "checkpoints")), default="")
 
 
 class _Parted(io.TextIOBase):

@@ -15,11 +15,11 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from torch.distributed.elastic.rendezvous import RendezvousClosedError, RendezvousHandler, RendezvousTimeoutError
 
+from conf.checkpoints import complete
 from conf.errors import FranklinError
 from conf.exchange import AGENT, TrainRequest, answered
 from conf.launchers import Torchrun
 from models.launching.address import interface
-from models.shards import complete
 
 GRACE_SECONDS = 8  # in which ranks that are asked to end leave a checkpoint
 MONITOR_SECONDS = 0.1

@@ -2,8 +2,10 @@
 
 from conf.errors import FranklinError
 from conf.launchers import Torchrun
+from conf.networks import Cnn, most_stages
 from conf.schema import Settings
 from conf.spark import Cluster
+from conf.strategies import Pipeline, Tensor
 from models.launching.address import check_address
 from models.parallel.world import Room, machines, world_size
 
@@ -12,7 +14,7 @@ def ranks_of(settings: Settings) -> int:
     """Count the ranks of a run's training.
 
     Raises:
-        FranklinError: its launcher cannot start so many, or its strategy or batch does not suit them.
+        FranklinError: its launcher cannot start so many, or its strategy, network or batch does not suit them.
 
     """
     if isinstance(settings.launcher, Torchrun):
@@ -20,7 +22,21 @@ def ranks_of(settings: Settings) -> int:
     room = room_of(settings)
     if settings.trainer.accelerator == "gpu" and room.gpus is False:
         raise FranklinError("trainer.accelerator=gpu: this machine has no GPU; take trainer.accelerator=auto")
-    return world_size(settings.strategy, settings.feed.batch_size, room)
+    ranks = world_size(settings.strategy, settings.feed.batch_size, room)
+    _check_network(settings, ranks)
+    return ranks
+
+
+def _check_network(settings: Settings, ranks: int) -> None:
+    """See what can be seen without the feature set; the strategy itself looks at the network later (`inspect`)."""
+    strategy, model = settings.strategy, settings.model
+    if isinstance(strategy, Tensor) and isinstance(model, Cnn):
+        raise FranklinError("strategy=tensor: model=cnn has no block that can be split; choose strategy=fsdp or ddp")
+    if isinstance(strategy, Pipeline) and (stages := strategy.stages(ranks)) > (most := most_stages(model)):
+        raise FranklinError(
+            f"strategy=pipeline: model={model.name} has {most} parts at most, too few for {stages} stages; "
+            f"take strategy.world_size={max(1, most * ranks // stages)}"
+        )
 
 
 def room_of(settings: Settings) -> Room:

@@ -1,11 +1,13 @@
 """What `resume=` takes from an earlier run, and what it says when there is nothing."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conf.checkpoints import IDENTITY, identity
 from conf.compose import compose
 from conf.errors import FranklinError
 from flows.resume import check_resume, goes_on
@@ -20,6 +22,9 @@ def write_checkpoint(run: Path) -> Path:
     path = run / "train" / "checkpoints" / "step-000000007"
     path.mkdir(parents=True)
     (path / "trainer.pt").write_bytes(b"state")
+    settings = compose("flights_delay")
+    fits = identity(settings.seed, settings.feed.batch_size, settings.model)
+    (path.parent / IDENTITY).write_text(json.dumps(fits))
     return path
 
 
@@ -56,3 +61,20 @@ def test_where_there_is_nothing_to_go_on_from_that_is_told(tmp_path: Path) -> No
     write_checkpoint(tmp_path)
     check_resume(settings)
     check_resume(compose("flights_delay"))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("seed=7", r"of another training: seed was 1, now it is 7; set it back or"),
+        (
+            "model.dropout=0.5",
+            r"of another training: model.dropout was 0.2, now it is 0.5; set it back or leave resume out",
+        ),
+        ("model=resnet", r"of another training: model.name was mlp, now it is resnet; set it back or"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_starts(change: str, line: str, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path)
+    with pytest.raises(FranklinError, match=line):
+        check_resume(compose("flights_delay", [f"resume={tmp_path}", change]))

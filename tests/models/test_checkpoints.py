@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from conf.checkpoints import complete
 from conf.errors import FranklinError
 from models.checkpoints import clear, last_checkpoint
-from models.shards import REST, Saver, complete, damage, remove_whole, step_name
+from models.shards import REST, Saver, damage, remove_whole, step_name
 from tests.feature_sets import write_feature_set
 from tests.models import launch
 

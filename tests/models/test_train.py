@@ -148,7 +148,19 @@ OTHERS: list[Any] = [
     ("single", 1, "fsdp", 2),
     ("fsdp", 2, "fsdp", 3),
     ("fsdp", 2, "ddp", 2),
-    pytest.param("ddp", 2, "fsdp", 2, marks=pytest.mark.soak),
+    *(
+        pytest.param(*case, marks=pytest.mark.soak)
+        for case in [
+            ("ddp", 2, "ddp", 1),
+            ("ddp", 1, "ddp", 2),
+            ("ddp", 2, "ddp", 3),
+            ("fsdp", 2, "fsdp", 1),
+            ("fsdp", 1, "fsdp", 2),
+            ("ddp", 2, "fsdp", 2),
+            ("ddp", 2, "fsdp", 3),
+            ("fsdp", 2, "ddp", 3),
+        ]
+    ),
     pytest.param("pipeline", 2, "single", 1, marks=pytest.mark.soak),
     pytest.param("single", 1, "pipeline", 3, marks=pytest.mark.soak),
     pytest.param("tensor", 4, "ddp", 2, marks=pytest.mark.soak),

@@ -150,3 +150,17 @@ def test_an_address_that_is_taken_is_told_before_anything_starts() -> None:
 def test_needs_no_torch() -> None:
     script = "import sys, models.parallel.room; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_blocks_that_cannot_be_cut_are_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    said = ["strategy=pipeline", "strategy.world_size=8", "strategy.microbatches=8"]
+    assert ranks_of(compose("flights_delay", [*said, "model.hidden=[8,8,8,8,8,8]"])) == 8
+    line = "strategy=pipeline: model=mlp has 5 parts at most, too few for 8 stages; take strategy.world_size=5"
+    with pytest.raises(FranklinError, match=f"^{line}$"):
+        ranks_of(compose("flights_delay", said))
+
+
+def test_a_network_that_cannot_be_split_is_told_before_anything_starts() -> None:
+    with pytest.raises(FranklinError, match=r"^strategy=tensor: model=cnn has no block .* choose strategy=fsdp"):
+        ranks_of(compose("digits", ["strategy=tensor"]))
