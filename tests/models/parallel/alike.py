@@ -191,6 +191,13 @@ def tensor_cases() -> None:
         same_steps("tensor", tensor_size=2, how=how, rows=(ROWS, ROWS))
 
 
+def replica_cases() -> None:
+    for how in MODES:
+        same_steps("ddp", how=how, rows=(ROWS, ROWS))
+        for replicas in (1, 2):  # 2: hybrid sharding
+            same_steps("fsdp", replicas=replicas, how=how, rows=(ROWS, ROWS))
+
+
 if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     for case in sys.argv[1:]:

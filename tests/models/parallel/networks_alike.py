@@ -23,6 +23,7 @@ from models.feeds.stored import Stored
 from models.networks import build
 from models.parallel import load
 from models.parallel.checkpointing import checkpoint_blocks
+from models.train import leave
 from tests.models.launch import parallel
 from tests.models.networks.cases import SMALL, SMALL_DECODER, without_dropout
 from tests.models.parallel.alike import compare
@@ -81,4 +82,5 @@ def main(folder: str, text: str, *strategies: Any) -> None:
 if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     main(*sys.argv[1:])
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    leave()
