@@ -132,7 +132,9 @@ def pipeline(bench: Bench) -> Any:
 
 def _printed(command: list[str]) -> dict[str, Any]:
     """What rank 0 prints last."""
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return printed
 

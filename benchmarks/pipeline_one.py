@@ -25,6 +25,7 @@ from models.feeds.batch import Batch
 from models.parallel import load
 from models.parallel.memory import watched
 from models.parallel.stages import Stage, Stages
+from models.train import leave
 
 SEED, WARM, COLUMNS, BLOCKS, WIDTH = 1, 3, 64, 16, 512
 
@@ -114,4 +115,4 @@ if __name__ == "__main__":
     if dist.get_rank() == 0:
         print(json.dumps(found))
     dist.barrier()  # part in good order
-    dist.destroy_process_group()
+    leave()
