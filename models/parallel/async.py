@@ -29,7 +29,7 @@ from models.parallel.master import Master
 from models.parallel.parallelism import Forward, Loss, Make, Parallelism
 from models.parallel.plan import STATES, Sketch
 
-SERVING = timedelta(days=365)  # rank 0 may have to wait for letters as long as validation takes
+SERVING = timedelta(days=365)  # letters may take as long as validation; it is the agent that finds a rank gone
 LOOKED_AT = 16  # steps of each rank, over which what is sent is averaged
 
 

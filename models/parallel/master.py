@@ -102,7 +102,8 @@ class Master:
                     return
                 self.answer(rank, letter)
                 torch.distributed.send(letter.whole, rank, group)
-                self.sent_bytes += letter.whole.nbytes
+                with self._changed:
+                    self.sent_bytes += letter.whole.nbytes
         except RuntimeError as error:  # what torch raises when a rank is gone
             with self._changed:
                 self._failed = error
