@@ -44,6 +44,14 @@ def test_a_retry_goes_on_with_its_own(tmp_path: Path) -> None:
         assert list((tmp_path / "run" / "train" / "checkpoints").iterdir()) == []
 
 
+def test_half_a_copy_of_an_attempt_that_was_killed_is_not_gone_on_with(tmp_path: Path) -> None:
+    earlier, train = write_checkpoint(tmp_path / "earlier"), tmp_path / "run" / "train"
+    (train / "checkpoints.partial" / "step-000000099").mkdir(parents=True)
+    with goes_on(context(tmp_path / "run", tmp_path / "earlier", []), train):
+        assert sorted(path.name for path in (train / "checkpoints").iterdir()) == [IDENTITY, earlier.name]
+        assert [path.name for path in train.iterdir()] == ["checkpoints"]
+
+
 def test_a_run_that_ends_early_says_how_to_go_on(tmp_path: Path) -> None:
     said: list[str] = []
     for _ in range(2):

@@ -10,6 +10,8 @@ import pytest
 
 from conf.exchange import TrainRequest
 from models.feeds.batch import Batch
+from models.watching import Watch
+from tests.flows.fixtures import free_port
 from tests.models import launch
 from tests.models.launch import ranks_of, wait_for_checkpoint
 
@@ -34,6 +36,15 @@ def sleeps_in_the_last_rank(batch: Batch) -> Batch:
     if len(given) == 9 and int(os.environ["RANK"]) == int(os.environ["WORLD_SIZE"]) - 1:
         time.sleep(3600)
     return batch
+
+
+@pytest.mark.timeout(60)
+def test_a_rank_whose_store_is_gone_when_it_is_done_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    with Watch(1, 2, HANG_SECONDS, tmp_path / "answer.json").running() as watch:
+        watch.mark("training")
+    assert not (tmp_path / "answer.json").exists()
 
 
 @pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.soak), 2])
