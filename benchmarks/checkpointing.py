@@ -10,6 +10,7 @@ beside.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from benchmarks.report import machine, table
 from conf.compose import compose
 from conf.networks import Resnet
 from conf.schema import Checkpointing
+from models.launching.allocator import BETTER, OWN_PAGES, PRELOAD, better, variables
 from models.parallel.plan import Sketch
 
 HOW: tuple[Checkpointing, ...] = get_args(Checkpointing)
@@ -35,12 +37,19 @@ BUDGET_BLOCKS = 48  # whose activations, all kept, are the budget for depth
 DEEPEST = 8192
 FULL_ROWS = (32, 64, 128, 256, 1024)  # of whole steps
 STEPS = 3
+PARTS = ("curve", "depth", "steps", "allocators")
 MIB = 2**20
 CURVE = ("way", "kept MiB", "most MiB", "resident MiB", "times less", "s", "times none", "gradients differ")
+ALLOCATED = ("way", "counted MiB", "resident MiB", "s")
 
 
 class Bench:
-    """What all measurements have in common."""
+    """What all measurements have in common.
+
+    Attributes:
+        environment: what measurements have in it beside that which a rank would have.
+
+    """
 
     def __init__(self, folder: Path, width: int, rows: int, repetitions: int) -> None:
         """Make the data."""
@@ -50,6 +59,7 @@ class Bench:
             "flights_delay", ["model=resnet", f"model.width={width}", f"model.hidden={width}", "model.dropout=0"]
         )
         self.trainer = self._settings.trainer
+        self.environment: dict[str, str] = {}
 
     def model(self, blocks: int) -> Resnet:
         """The network, so deep."""
@@ -83,8 +93,9 @@ class Bench:
         file.write_text(case.model_dump_json(), encoding="utf-8")
         command = [sys.executable, "-m", "benchmarks.checkpointing_one", str(file)]
         found = []
+        environment = os.environ | variables(how) | self.environment
         for _ in range(self._repetitions):
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
             found.append(Found.model_validate_json(done.stdout.splitlines()[-1]))
         print(f"{how} {blocks} blocks, bf16 {bf16}, full {full}, {feed.batch_size} rows: {found[-1]}", file=sys.stderr)
         return found
@@ -159,6 +170,27 @@ def steps(bench: Bench, blocks: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def allocators(bench: Bench, blocks: int) -> dict[str, dict[str, float]]:
+    """What a step takes of the system's memory, by who hands it out, and how long."""
+    ways = {"glibc": {PRELOAD: ""}, "glibc, pages of their own": {PRELOAD: "", **OWN_PAGES}}
+    ways |= {BETTER: {PRELOAD: library}} if (library := better()) else {}
+    shown = table(f"resident memory, {blocks} blocks, {bench.rows:,} rows", "allocator", *ALLOCATED)
+    found: dict[str, dict[str, float]] = {}
+    for name, bench.environment in ways.items():
+        for how in ("none", "sqrt"):
+            runs = bench.run(how, blocks, bf16=False)
+            middle = {
+                key: statistics.median(getattr(run, key) for run in runs)
+                for key in ("most_bytes", "resident_bytes", "seconds")
+            }
+            found[f"{name}, {how}"] = middle
+            sizes = (f"{middle[key] / MIB:,.0f}" for key in ("most_bytes", "resident_bytes"))
+            shown.add_row(name, how, *sizes, f"{middle['seconds']:.2f}")
+    bench.environment = {}
+    Console(width=120).print(shown)
+    return found
+
+
 def draw(found: dict[str, dict[str, float]], file: Path) -> None:
     """Draw memory against time."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -201,7 +233,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--rows", type=int, default=2048)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--parts", nargs="+", choices=["curve", "depth", "steps"], default=["curve", "depth", "steps"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--plot", type=Path, help="memory against time, drawn")
     options = parser.parse_args()
     found = {}
@@ -215,6 +247,8 @@ def main() -> None:
             found["depth"] = depth(bench)
         if "steps" in options.parts:
             found["steps"] = steps(bench, options.blocks)
+        if "allocators" in options.parts:
+            found["allocators"] = allocators(bench, options.blocks)
     print(json.dumps({"benchmark": "checkpointing", "machine": machine(), "found": found}))
 
 

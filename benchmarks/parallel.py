@@ -113,19 +113,27 @@ def state(bench: Bench) -> Any:
 
 def pipeline(bench: Bench) -> Any:
     """Idling and memory of schedules."""
-    shown = table("pipeline over 2 ranks", "schedule", "parts", "idle", "in theory", "activations of a rank, MiB")
+    headings = ("schedule", "parts", "in theory", "idle", "torch's idle", "times torch's speed", "activations, MiB")
+    shown = table("pipeline over 2 ranks", *headings)
     found = []
     for schedule in ("gpipe", "1f1b", "interleaved"):
         for parts in range(RANKS, 8 * RANKS + 1, RANKS):
             numbers = map(str, (parts, PART_ROWS, STEPS))
-            command = [*TORCHRUN, "benchmarks.pipeline_one", schedule, *numbers]
-            runs = [_printed(command) for _ in range(bench.repetitions)]
-            idle = statistics.median(run["idle_share"] for run in runs)
+            arguments = [schedule, *numbers]
+            runs: dict[str, list[dict[str, Any]]] = {"ours": [], "torch": []}
+            for _ in range(bench.repetitions):
+                for whose, each in runs.items():
+                    each.append(_printed([*TORCHRUN, "benchmarks.pipeline_one", whose, *arguments]))
+            idle, seconds = (
+                {whose: statistics.median(run[key] for run in each) for whose, each in runs.items()}
+                for key in ("idle_share", "seconds")
+            )
             works = parts * (2 if schedule == "interleaved" else 1)
             theory = (RANKS - 1) / (works + RANKS - 1)
             found.append({"schedule": schedule, "parts": parts, "theory": theory, "runs": runs})
-            kept = ", ".join(f"{size / MIB:.1f}" for size in runs[-1]["most_bytes"])
-            shown.add_row(schedule, str(parts), f"{idle:.3f}", f"{theory:.3f}", kept)
+            kept = ", ".join(f"{size / MIB:.1f}" for size in runs["ours"][-1]["most_bytes"])
+            shares = (f"{share:.3f}" for share in (theory, idle["ours"], idle["torch"]))
+            shown.add_row(schedule, str(parts), *shares, f"{seconds['torch'] / seconds['ours']:.2f}", kept)
     Console(width=110).print(shown)
     return found
 

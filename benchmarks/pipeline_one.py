@@ -1,9 +1,10 @@
 """How long the ranks of a pipeline idle, and what they keep; every rank runs this, rank 0 prints.
 
-torchrun --nproc-per-node N -m benchmarks.pipeline_one SCHEDULE MICROBATCHES ROWS_OF_EACH STEPS
+torchrun --nproc-per-node N -m benchmarks.pipeline_one ours|torch SCHEDULE MICROBATCHES ROWS_OF_EACH STEPS
 
 What a rank does is timed around each part's forward and backward pass in a stage; all else of a step it idles, be it
-for other ranks, for messages or for torch's schedule. The network is 16 blocks of width 512, cut as training cuts it.
+for other ranks, for messages or for torch's schedule. With "torch", messages go when torch's schedule asks for them;
+with "ours", as `models.parallel.messages` has them. The network is 17 blocks of width 512, cut as training cuts it.
 """
 
 import json
@@ -24,10 +25,12 @@ from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.parallel import load
 from models.parallel.memory import watched
-from models.parallel.stages import Stage, Stages
+from models.parallel.messages import Stage, Way
+from models.parallel.stages import Stages
 from models.train import leave
 
-SEED, WARM, COLUMNS, BLOCKS, WIDTH = 1, 3, 64, 16, 512
+SEED, WARM, COLUMNS, WIDTH = 1, 3, 64, 512
+BLOCKS = 17  # the first takes fewer columns and so is small; the others can be cut evenly into 2 or 4 stages
 
 
 class Timed(Stage):
@@ -35,17 +38,19 @@ class Timed(Stage):
 
     busy = 0.0
 
-    def forward_one_chunk(self, *arguments: Any, **options: Any) -> Any:
-        """Time a forward pass."""
+    def forward_one_chunk(self, fwd_chunk_id: int, *arguments: Any, **options: Any) -> Any:
+        """Time a forward pass, its message there."""
+        self.arrive(Way.FORTH, fwd_chunk_id)
         began = time.perf_counter()
-        out = super().forward_one_chunk(*arguments, **options)
+        out = super().forward_one_chunk(fwd_chunk_id, *arguments, **options)
         Timed.busy += time.perf_counter() - began
         return out
 
-    def backward_one_chunk(self, *arguments: Any, **options: Any) -> None:
-        """Time a backward pass."""
+    def backward_one_chunk(self, bwd_chunk_id: int, *arguments: Any, **options: Any) -> None:
+        """Time a backward pass, its message there."""
+        self.arrive(Way.BACK, bwd_chunk_id)
         began = time.perf_counter()
-        super().backward_one_chunk(*arguments, **options)
+        super().backward_one_chunk(bwd_chunk_id, *arguments, **options)
         Timed.busy += time.perf_counter() - began
 
 
@@ -110,7 +115,9 @@ def measure(schedule: str, parts: int, rows: int, steps: int) -> dict[str, Any]:
 if __name__ == "__main__":
     dist.init_process_group("gloo")
     Stages.stage = Timed
-    name, *numbers = sys.argv[1:]
+    whose, name, *numbers = sys.argv[1:]
+    if whose == "torch":
+        Timed.expect = lambda *_: None  # type: ignore[method-assign]
     found = measure(name, *map(int, numbers))
     if dist.get_rank() == 0:
         print(json.dumps(found))

@@ -13,6 +13,7 @@ from rich.console import Console
 from conf.compose import default_home
 from conf.errors import FranklinError
 from flows.reach import check_reachable, is_server
+from models.launching.allocator import better
 from models.parallel.world import count_cores, count_gpus
 from spark_jobs.java import java_home
 
@@ -63,6 +64,7 @@ def _machine() -> Iterator[Finding]:
     memory, cores, gpus = psutil.virtual_memory(), count_cores(), count_gpus()
     mend = "" if memory.available >= LEAST_MEMORY_BYTES else "Spark and two ranks want 4 GiB: end other programs"
     yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", mend)
+    yield Finding("allocator", better() or f"{' '.join(platform.libc_ver())}; checkpointing is quicker with tcmalloc")
     yield Finding("cores", str(cores))
     yield Finding("GPUs", str(gpus) if gpus else "none: training runs on the CPU")
     folder = next(parent for parent in [default_home(), *default_home().parents] if parent.exists())

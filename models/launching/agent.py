@@ -20,6 +20,7 @@ from conf.errors import FranklinError
 from conf.exchange import AGENT, TrainRequest, answered
 from conf.launchers import Torchrun
 from models.launching.address import interface
+from models.launching.allocator import variables
 
 GRACE_SECONDS = 8  # in which ranks that are asked to end leave a checkpoint
 MONITOR_SECONDS = 0.1
@@ -123,6 +124,7 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
     """
     launcher = torchrun(request)
     os.environ[AGENT] = str(os.getpid())
+    os.environ.update(variables(request.checkpointing))
     if request.world_size // launcher.nodes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; a rank then takes its share of the cores
     if launcher.nodes > 1 and (name := interface(own)):

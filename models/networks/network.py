@@ -30,6 +30,7 @@ class Network(nn.Module):
         blocks: the hidden blocks in order; what parallelism shards, checkpoints or cuts into stages.
         head: the last state to the outputs.
         run: how blocks are run; gradient checkpointing runs them otherwise.
+        run_stage: how those of a stage are run, whose backward pass comes after other forward passes.
 
     """
 
@@ -38,6 +39,7 @@ class Network(nn.Module):
         super().__init__()
         self.stem, self.blocks, self.head = stem, nn.ModuleList(blocks), head
         self.run: Run = through
+        self.run_stage: Run = through
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map a batch to its outputs."""

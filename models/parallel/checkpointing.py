@@ -5,9 +5,13 @@ sqrt       of n blocks, the inputs of about sqrt(n) segments are kept, and one s
 (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 4.1)
 every      the input of each block is kept
 selective  in each block, what is expensive is kept (matrix products, convolutions, attention), the rest recomputed
+
+The last segment's backward pass follows at once, so that nothing is gained by recomputing it; but in a pipeline's
+stage other forward passes come between.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from math import isqrt
@@ -34,7 +38,7 @@ EXPENSIVE = {
 def checkpoint_blocks(network: Network, how: Checkpointing) -> None:
     """Have a network's blocks run with gradient checkpointing; nothing else of it changes."""
     if how != "none":
-        network.run = partial(_run, how)
+        network.run, network.run_stage = (partial(_run, how, stage=stage) for stage in (False, True))
 
 
 def segments(blocks: Sequence[nn.Module], count: int) -> Iterator[Sequence[nn.Module]]:
@@ -43,17 +47,30 @@ def segments(blocks: Sequence[nn.Module], count: int) -> Iterator[Sequence[nn.Mo
     return (blocks[low:high] for low, high in pairwise(cuts))
 
 
-def _run(how: Checkpointing, blocks: Iterable[nn.Module], state: State) -> State:
+def _run(how: Checkpointing, blocks: Iterable[nn.Module], state: State, *, stage: bool) -> State:
     listed = list(blocks)
     if not torch.is_grad_enabled() or not listed:
         return through(listed, state)
     count = max(1, isqrt(len(listed) - 1) + 1) if how == "sqrt" else len(listed)
     options: dict[str, Any] = {"context_fn": _keep_expensive} if how == "selective" else {}
-    for segment in segments(listed, count):
-        run: Callable[..., State] = partial(_through, segment)
-        tensors = state if isinstance(state, tuple) else (state,)
-        state = checkpoint(run, *tensors, use_reentrant=False, **options)
-    return state
+    *others, last = segments(listed, count)
+    with _casts_let_go():
+        for segment in [*others, last] if stage else others:
+            run: Callable[..., State] = partial(_through, segment)
+            tensors = state if isinstance(state, tuple) else (state,)
+            state = checkpoint(run, *tensors, use_reentrant=False, **options)
+    return state if stage else through(last, state)
+
+
+@contextmanager
+def _casts_let_go() -> Iterator[None]:
+    """Have autocast not keep weights in lower precision until the forward pass ends: they are cast again anyway."""
+    before = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(before)
 
 
 def _through(blocks: Sequence[nn.Module], *state: torch.Tensor) -> State:

@@ -53,7 +53,7 @@ def part(network: Network, which: range) -> Part:
     last = len(network.blocks) + 1
     blocks = [network.blocks[number - 1] for number in which if 0 < number < last]
     stem, head = (network.stem if 0 in which else None), (network.head if last in which else None)
-    return Part(stem, blocks, head, network.run)
+    return Part(stem, blocks, head, network.run_stage)
 
 
 def costs(network: Network, inputs: tuple[Tensor, ...]) -> list[int]:

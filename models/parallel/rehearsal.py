@@ -57,10 +57,7 @@ def rehearse(network: Network, found: Cut, settings: Pipeline, ranks: int, input
         sent = sum(back[stage] + (forth[stage + 1] if stage + 1 < len(stages) else 0) for stage in mine)
         order = kept(settings, ranks, rank)
         held = sum(parameter_bytes(stages[stage]) for stage in mine)
-        alive, sent = _alive(stages, states, order), sent * settings.parts(ranks)
-        if settings.schedule == "interleaved":  # which lets go of what it has sent when all is over
-            alive += round(sent * (1 - len(order) / (settings.parts(ranks) * len(mine))))
-        roles.append(Role(held, alive, sent))
+        roles.append(Role(held, _alive(stages, states, order), sent * settings.parts(ranks)))
     return roles
 
 
@@ -75,6 +72,7 @@ def _states(stages: Sequence[Part], inputs: tuple[Tensor, ...]) -> list[tuple[Te
 
 
 def _alive(stages: Sequence[Part], states: Sequence[tuple[Tensor, ...]], order: Sequence[int]) -> int:
+    torch.clear_autocast_cache()  # so that casts count, as in a step
     with watched(nn.ModuleList(stages[stage] for stage in set(order))) as alive:
         outputs = [stages[stage](*states[stage]) for stage in order]
         last = outputs[-1] if isinstance(outputs[-1], tuple) else (outputs[-1],)

@@ -1,26 +1,19 @@
 """This rank's stages of a pipeline, and the schedules that send batches through them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed import ProcessGroup
-from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe, ScheduleInterleaved1F1B
+from torch.distributed.pipelining import Schedule1F1B, ScheduleGPipe, ScheduleInterleaved1F1B
 
 from models.feeds.batch import Batch
+from models.parallel.messages import Stage
 from models.parallel.parallelism import Loss
 
 SCHEDULES: dict[str, Any] = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B, "interleaved": ScheduleInterleaved1F1B}
-
-
-class Stage(PipelineStage):
-    """One stage."""
-
-    def backward_one_chunk(self, *arguments: Any, **options: Any) -> None:
-        """Run the backward pass outside of `autocast`, within which Lightning runs a training step."""
-        with torch.autocast(self.device.type, enabled=False):
-            super().backward_one_chunk(*arguments, **options)
 
 
 class Stages:
@@ -53,6 +46,7 @@ class Stages:
         self.first, self.last = 0 in modules, count - 1 in modules
         self._modules, self._count, self._kind, self._parts, self._group = modules, count, schedule, parts, group
         self._schedules: dict[tuple[int, bool], Any] = {}
+        self._made: dict[tuple[int, bool], list[Stage]] = {}
         self._batch: Batch
         self._loss: Loss
         self._share = 1.0
@@ -63,28 +57,46 @@ class Stages:
         schedule, rows, inputs = self._ready(batch, learn=True)
         losses: list[Tensor] = []
         places = torch.arange(rows) if self.last else None
-        schedule.step(*inputs, target=places, losses=losses, return_outputs=False)
+        with self._messages(batch, learn=True):
+            schedule.step(*inputs, target=places, losses=losses, return_outputs=False)
         return torch.stack(losses).sum().detach() / share if self.last else _nothing(batch)
 
     def judge(self, batch: Batch, loss: Loss) -> Tensor:
         """Give the mean loss of `batch` without gradients, or 0 where the last stage is not."""
         schedule, _, inputs = self._ready(batch, learn=False)
-        outputs = schedule.step(*inputs)
+        with self._messages(batch, learn=False):
+            outputs = schedule.step(*inputs)
         return loss(outputs[: len(batch.label)], batch) if self.last else _nothing(batch)
+
+    @contextmanager
+    def _messages(self, batch: Batch, *, learn: bool) -> Iterator[None]:
+        """Have those of a step under way."""
+        stages = self._made[self._part_rows(batch), learn]
+        for stage in stages:
+            stage.expect(self._parts)
+        yield
+        for stage in stages:
+            stage.leave()
+
+    def _part_rows(self, batch: Batch) -> int:
+        return -(-len(batch.label) // self._parts)
 
     def _ready(self, batch: Batch, *, learn: bool) -> tuple[Any, int, list[Tensor]]:
         """The schedule for a batch, the rows that it is filled up to, and what its first stage takes."""
-        part_rows = -(-len(batch.label) // self._parts)
+        part_rows = self._part_rows(batch)
         rows = part_rows * self._parts
         if (part_rows, learn) not in self._schedules:
-            self._schedules[part_rows, learn] = self._schedule(batch.label.device, learn=learn)
+            self._made[part_rows, learn] = stages = self._make(batch.label.device)
+            self._schedules[part_rows, learn] = self._schedule(stages, learn=learn)
         return self._schedules[part_rows, learn], rows, [_fill(tensor, rows) for tensor in batch.inputs] * self.first
 
-    def _schedule(self, device: torch.device, *, learn: bool) -> Any:
-        stages = [
+    def _make(self, device: torch.device) -> list[Stage]:
+        return [
             self.stage(module, number, self._count, device, group=self._group)
             for number, module in self._modules.items()
         ]
+
+    def _schedule(self, stages: list[Stage], *, learn: bool) -> Any:
         several = self._kind == "interleaved"
         kind = SCHEDULES[self._kind if learn or several else "gpipe"]  # which is all forward first
         return kind(stages if several else stages[0], self._parts, self._part if learn else None, scale_grads=False)

@@ -44,6 +44,17 @@ def test_summary_says_all_that_is_promised(first: dict) -> None:  # type: ignore
     assert min(first["peak_memory_bytes"].values()) > 2**26
 
 
+def test_plan_shows_what_every_strategy_would_take_and_trains_nothing(up: Up, breast: Path, first: dict) -> None:  # type: ignore[type-arg]
+    experiment = up.client.get_run(first["run_id"]).info.experiment_id
+    before = len(up.client.search_runs([experiment]))
+    done = franklin("plan", breast, *SHORT, home=up.home, COLUMNS="160")
+    assert done.returncode == 0, done.stderr
+    words = {word for line in done.stdout.splitlines() for word in line.split()[:1]}
+    assert {"single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "async"} <= words
+    assert "prepare" not in done.stderr  # what was prepared is taken
+    assert len(up.client.search_runs([experiment])) == before
+
+
 def test_mlflow_has_what_the_summary_promised(up: Up, first: dict) -> None:  # type: ignore[type-arg]
     run = up.client.get_run(first["run_id"])
     assert run.info.status == "FINISHED"

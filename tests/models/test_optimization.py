@@ -21,7 +21,7 @@ from tests.models.test_train import EXACT
 
 pytestmark = pytest.mark.distributed
 PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003, "max_epochs": 2}
-AVERAGED: tuple[StrategyName, ...] = ("single", "fsdp", "tensor", "pipeline")
+AVERAGED: tuple[StrategyName, ...] = ("single", "ddp", "fsdp", "tensor", "pipeline")
 
 
 def of(batch_size: int, wanted: TrainRequest) -> TrainRequest:
@@ -87,10 +87,12 @@ def test_an_average_may_begin_in_the_middle(feature_set: Path, tmp_path: Path) -
     assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
 
 
-def test_a_killed_training_goes_on_with_its_average(feature_set: Path, tmp_path: Path) -> None:
-    averaged = {"average": 0.9, "checkpoint_steps": 3, "max_epochs": 3}
-    untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **averaged))
-    wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **averaged)
+def test_a_killed_training_goes_on_with_its_average_and_between_parts_of_a_step(
+    feature_set: Path, tmp_path: Path
+) -> None:
+    settings = {"average": 0.9, "accumulate": 3, "checkpoint_steps": 3, "max_epochs": 6}
+    untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **settings))
+    wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **settings)
     resumed = launch.run_and_kill(wanted, after_step=25)
     assert_same(weights(resumed), weights(untouched))
 

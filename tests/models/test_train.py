@@ -32,16 +32,51 @@ SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
 NEAR = 0.05  # share of the validation loss; the steps of loosely coupled ranks are others
 
 
+Curves = dict[str, list[tuple[float, float]]]
+
+
 @pytest.fixture(scope="module")
-def runs(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrainResult]:
-    """One run of each strategy with the same rows in each step's batch over all ranks together."""
+def tracked(
+    feature_set: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[StrategyName, TrainResult], Curves]:
+    """One run of each strategy, the same rows in each step's batch over all ranks together; losses of each epoch."""
     folder = tmp_path_factory.mktemp("runs")
-    return trainings.run(
-        {
-            name: launch.request(feature_set, folder / name, name, ranks, dropout=0.0, learning_rate=0.003)
-            for name, ranks in RANKS.items()
-        }
-    )
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment("strategies", artifact_location=str(folder))
+    wanted = {
+        name: launch.request(feature_set, folder / name, name, ranks, dropout=0.0, learning_rate=0.003).model_copy(
+            update={"track": Track(uri=uri, run_id=client.create_run(experiment).info.run_id)}
+        )
+        for name, ranks in RANKS.items()
+    }
+    results = trainings.run(wanted)
+    curves = {}
+    for name, request in wanted.items():
+        assert request.track is not None
+        train, validation = (
+            [metric.value for metric in client.get_metric_history(request.track.run_id, f"{split}_loss")]
+            for split in ("train", "validation")
+        )
+        curves[name] = list(zip(train, validation, strict=True))
+        assert len(train) == results[name].epochs
+    return results, curves
+
+
+@pytest.fixture
+def runs(tracked: tuple[dict[StrategyName, TrainResult], Curves]) -> dict[StrategyName, TrainResult]:
+    """The results of these runs."""
+    return tracked[0]
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_every_strategy_has_the_loss_curve_of_one_process(
+    name: StrategyName, tracked: tuple[dict[StrategyName, TrainResult], Curves]
+) -> None:
+    _, curves = tracked
+    near = NEAR if name in LOOSE else 1e-4  # sums in another order
+    for losses, expected in zip(curves[name], curves["single"], strict=True):
+        assert losses == pytest.approx(expected, rel=near)
 
 
 def train_by_hand(feature_set: Path, manifest: Manifest, ranks: int) -> dict[str, Tensor]:
@@ -70,26 +105,28 @@ def train_by_hand(feature_set: Path, manifest: Manifest, ranks: int) -> dict[str
 
 
 @pytest.mark.parametrize("name", DISTRIBUTED)
-def test_ranks_together_do_what_one_process_would(name: str, runs: dict[str, TrainResult], feature_set: Path) -> None:
+def test_ranks_together_do_what_one_process_would(
+    name: StrategyName, runs: dict[StrategyName, TrainResult], feature_set: Path
+) -> None:
     assert runs[name].best_epoch == runs[name].epochs - 1  # else the best weights are not the last
     by_hand = train_by_hand(feature_set, read_manifest(str(feature_set)), ranks=2)
     assert_same(weights(runs[name]), by_hand, tolerance=1e-4)  # sums in another order
 
 
 @pytest.mark.parametrize("name", SAME_AS_ONE)
-def test_strategies_do_the_same_as_one_process(name: str, runs: dict[str, TrainResult]) -> None:
+def test_strategies_do_the_same_as_one_process(name: StrategyName, runs: dict[StrategyName, TrainResult]) -> None:
     assert runs[name].steps == runs["single"].steps == 80
     assert runs[name].validation_loss == pytest.approx(runs["single"].validation_loss, rel=1e-4)
     assert_same(weights(runs[name]), weights(runs["single"]), tolerance=1e-4)  # sums in another order
 
 
 @pytest.mark.parametrize("name", LOOSE)
-def test_loosely_coupled_ranks_end_near_one_process(name: StrategyName, runs: dict[str, TrainResult]) -> None:
+def test_loosely_coupled_ranks_end_near_one_process(name: StrategyName, runs: dict[StrategyName, TrainResult]) -> None:
     assert runs[name].steps == runs["single"].steps
     assert runs[name].validation_loss == pytest.approx(runs["single"].validation_loss, rel=NEAR)
 
 
-def test_fsdp_ranks_hold_half_of_the_parameters_each(runs: dict[str, TrainResult]) -> None:
+def test_fsdp_ranks_hold_half_of_the_parameters_each(runs: dict[StrategyName, TrainResult]) -> None:
     (checkpoint,) = (runs["fsdp"].weights.parent / "checkpoints").glob("step-*")
     shards = dict.fromkeys(("__0_0.distcp", "__1_0.distcp"), 0)
     metadata = FileSystemReader(checkpoint).read_metadata()
@@ -103,7 +140,7 @@ def test_fsdp_ranks_hold_half_of_the_parameters_each(runs: dict[str, TrainResult
 
 @pytest.mark.parametrize("name", RANKS)
 def test_weights_load_into_a_plain_network_and_beat_the_prior(
-    name: str, runs: dict[str, TrainResult], feature_set: Path
+    name: StrategyName, runs: dict[StrategyName, TrainResult], feature_set: Path
 ) -> None:
     manifest = read_manifest(str(feature_set))
     network = networks.build(launch.request(feature_set, feature_set / "plain").model, manifest)
@@ -174,7 +211,7 @@ def test_a_killed_training_goes_on_with_other_ranks_and_strategies(
     ranks: int,
     other: StrategyName,
     others: int,
-    runs: dict[str, TrainResult],
+    runs: dict[StrategyName, TrainResult],
     feature_set: Path,
     tmp_path: Path,
 ) -> None:

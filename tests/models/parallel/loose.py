@@ -15,23 +15,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from conf.schema import Checkpointing
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
 from models.train import leave
 from tests.models.feeds.numbered import numbered, rows_of, source
-from tests.models.parallel.alike import ROWS, batch, compare, loss, network, share, wrapped
+from tests.models.parallel.alike import MODES, ROWS, batch, compare, loss, network, share, wrapped
 
 RATE = 0.1
 GROUPS = [[50, 30], [40]]  # rows of row groups of files
 
 
 def averaging_each_step_is_one_process() -> None:
-    """With SGD within, and nothing but the average without."""
+    """With SGD within, and nothing but the average without, whatever is kept of activations."""
+    for how in MODES:
+        averaging_each_step(how)
+
+
+def averaging_each_step(how: Checkpointing) -> None:
     plain = network()
-    how = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
-    strategy, ours, forward = wrapped("local_sgd", plain, **how)
+    settings = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
+    strategy, ours, forward = wrapped("local_sgd", plain, how=how, **settings)
     optimizer = strategy.optimizer(ours, lambda parameters: torch.optim.SGD(parameters, lr=RATE))
     reference = torch.optim.SGD(plain.parameters(), lr=RATE)
     for count in (ROWS, ROWS // 2):
@@ -88,7 +94,7 @@ def come_together(whole: Network, workers: list[Network], outer: torch.optim.Opt
 def a_free_rank_takes_the_next_batch(folder: str) -> None:
     """Every row once in an epoch, also in one that is gone on with; no gradient is too late; all end alike."""
     rank, ranks, most = torch.distributed.get_rank(), torch.distributed.get_world_size(), 3
-    strategy, ours, forward = wrapped("async", network(), max_staleness=most)
+    strategy, ours, forward = wrapped("async", network(), how="sqrt", max_staleness=most)
     optimizer = strategy.optimizer(ours, lambda parameters: torch.optim.AdamW(parameters, lr=1e-3))
     manifest = numbered(Path(folder) / str(rank), GROUPS)
     feed = Feed(

@@ -18,17 +18,21 @@ TOLERANCE = 0.15
 DEEP = Mlp(name="mlp", hidden=[256] * 12, dropout=0.1, embedding_max=8)
 LOOSE: dict[StrategyName, int] = {"local_sgd": 2, "async": 2}
 RANKS: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2, "pipeline": 2, **LOOSE}
-CASES: list[tuple[StrategyName, Checkpointing]] = [
-    *((strategy, "none") for strategy in RANKS if strategy not in LOOSE),
-    ("single", "sqrt"),
-    ("fsdp", "every"),
-    ("ddp", "selective"),
+Case = tuple[StrategyName, Checkpointing, str]
+CASES: list[Case] = [
+    *((strategy, "none", "32-true") for strategy in RANKS if strategy not in LOOSE),
+    ("single", "sqrt", "32-true"),
+    ("fsdp", "every", "32-true"),
+    ("ddp", "selective", "32-true"),
+    ("single", "none", "bf16-mixed"),
+    ("ddp", "every", "bf16-mixed"),
 ]
-MORE: list[tuple[StrategyName, Checkpointing, dict[str, Any]]] = [
-    ("pipeline", "selective", {}),
-    ("tensor", "every", {}),
-    ("pipeline", "none", {"schedule": "gpipe"}),
-    ("pipeline", "none", {"schedule": "interleaved"}),
+MORE: list[tuple[Case, dict[str, Any]]] = [
+    (("pipeline", "selective", "32-true"), {}),
+    (("tensor", "every", "32-true"), {}),
+    (("pipeline", "none", "32-true"), {"schedule": "gpipe"}),
+    (("pipeline", "none", "32-true"), {"schedule": "interleaved"}),
+    *(((strategy, "none", "bf16-mixed"), {}) for strategy in ("fsdp", "tensor", "pipeline")),
 ]
 
 
@@ -39,15 +43,10 @@ def feature_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def request(
-    feature_set: Path,
-    folder: Path,
-    strategy: StrategyName,
-    checkpointing: Checkpointing,
-    epochs: int = 1,
-    **settings: Any,
-) -> TrainRequest:
-    wanted = launch.request(feature_set, folder, strategy, RANKS[strategy], max_epochs=epochs, patience=epochs)
+def request(feature_set: Path, folder: Path, case: Case, epochs: int = 1, **settings: Any) -> TrainRequest:
+    strategy, checkpointing, precision = case
+    trainer: dict[str, Any] = {"max_epochs": epochs, "patience": epochs, "precision": precision}
+    wanted = launch.request(feature_set, folder, strategy, RANKS[strategy], **trainer)
     changes: dict[str, Any] = {"model": DEEP, "checkpointing": checkpointing}
     changes["strategy"] = launch.parallel(strategy, world_size=RANKS[strategy], **settings)
     changes["feed"] = wanted.feed.model_copy(update={"batch_size": 2048})
@@ -55,33 +54,29 @@ def request(
 
 
 @pytest.fixture(scope="module")
-def results(
-    feature_set: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[StrategyName, Checkpointing], TrainResult]:
+def results(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Case | StrategyName, TrainResult]:
     folder = tmp_path_factory.mktemp("planned")
-    wanted = {case: request(feature_set, folder / "-".join(case), *case) for case in CASES}
-    wanted["local_sgd", "none"] = request(feature_set, folder / "local_sgd", "local_sgd", "none", every=2)
-    wanted["async", "none"] = request(feature_set, folder / "async", "async", "none", epochs=20)
+    wanted: dict[Case | StrategyName, TrainRequest] = {
+        case: request(feature_set, folder / "-".join(case), case) for case in CASES
+    }
+    wanted["local_sgd"] = request(feature_set, folder / "local_sgd", ("local_sgd", "none", "32-true"), every=2)
+    wanted["async"] = request(feature_set, folder / "async", ("async", "none", "32-true"), epochs=20)
     return trainings.run(wanted)
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_a_step_takes_what_was_planned(
-    case: tuple[StrategyName, Checkpointing], results: dict[tuple[StrategyName, Checkpointing], TrainResult]
-) -> None:
+def test_a_step_takes_what_was_planned(case: Case, results: dict[Case | StrategyName, TrainResult]) -> None:
     assert_as_planned(results[case])
 
 
-def test_ranks_that_talk_seldom_send_little_in_a_step(
-    results: dict[tuple[StrategyName, Checkpointing], TrainResult],
-) -> None:
-    result = results["local_sgd", "none"]
+def test_ranks_that_talk_seldom_send_little_in_a_step(results: dict[Case | StrategyName, TrainResult]) -> None:
+    result = results["local_sgd"]
     assert_as_planned(result)
     assert result.plan.communicated_bytes == pytest.approx(result.plan.parameters_bytes / 2, rel=0.01)
 
 
-def test_rank_0_keeps_what_all_learn(results: dict[tuple[StrategyName, Checkpointing], TrainResult]) -> None:
-    result = results["async", "none"]
+def test_rank_0_keeps_what_all_learn(results: dict[Case | StrategyName, TrainResult]) -> None:
+    result = results["async"]
     assert_as_planned(result, but=("communicated",))  # who takes how many batches is not planned
     assert (
         0 < result.metrics["communicated_bytes"] <= (1 + TOLERANCE) * result.plan.parameters_bytes
@@ -89,11 +84,11 @@ def test_rank_0_keeps_what_all_learn(results: dict[tuple[StrategyName, Checkpoin
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("strategy", "checkpointing", "settings"), MORE)
+@pytest.mark.parametrize(("case", "settings"), MORE)
 def test_more_steps_take_what_was_planned(
-    strategy: StrategyName, checkpointing: Checkpointing, settings: dict[str, Any], feature_set: Path, tmp_path: Path
+    case: Case, settings: dict[str, Any], feature_set: Path, tmp_path: Path
 ) -> None:
-    assert_as_planned(launch.run(request(feature_set, tmp_path, strategy, checkpointing, **settings)))
+    assert_as_planned(launch.run(request(feature_set, tmp_path, case, **settings)))
 
 
 def assert_as_planned(result: TrainResult, but: tuple[str, ...] = ()) -> None:

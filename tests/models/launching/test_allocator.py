@@ -1,0 +1,53 @@
+"""Where ranks' memory comes from: what checkpointing saves is saved for the system too."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conf.schema import Checkpointing
+from models.launching.allocator import OWN_PAGES, PRELOAD, better, variables
+
+ROOT = Path(__file__).parents[3]
+STEP = """
+import resource, sys
+import torch
+from torch import nn
+from models.networks.network import Network
+from models.parallel.checkpointing import checkpoint_blocks
+
+block = lambda: nn.Sequential(nn.LayerNorm(256), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 256))
+network = Network(nn.Linear(256, 256), [block() for _ in range(64)], nn.Linear(256, 1))
+checkpoint_blocks(network, sys.argv[1])
+rows = torch.randn(2048, 256)
+_ = [torch.ones(4 * 2**20) for _ in range(2)]  # freed: glibc takes sizes up to it from its heap from now on
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in range(2):
+    network(rows).sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def resident_kibibytes(checkpointing: Checkpointing, environment: dict[str, str]) -> int:
+    command = [sys.executable, "-c", STEP, checkpointing]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are others")
+@pytest.mark.parametrize("tcmalloc", [True, False])
+def test_what_checkpointing_saves_is_saved_for_the_system(tcmalloc: bool) -> None:
+    if tcmalloc and not better():
+        pytest.skip("tcmalloc is not installed: apt-get install libtcmalloc-minimal4")
+    plain = {name: value for name, value in os.environ.items() if name not in {PRELOAD, *OWN_PAGES}}
+    added = variables("sqrt", plain) if tcmalloc else OWN_PAGES
+    assert (PRELOAD in added) is tcmalloc
+    every, few = (resident_kibibytes(how, plain | added) for how in ("none", "sqrt"))
+    assert few < 0.5 * every
+
+
+def test_what_a_person_has_set_stays() -> None:
+    assert variables("sqrt", {PRELOAD: "libjemalloc.so.2"}) == {}
+    assert variables("sqrt", dict.fromkeys(OWN_PAGES, "0")) == {}
