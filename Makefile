@@ -9,7 +9,7 @@ demo: setup
 	@$(BIN)/franklin run flights_delay strategy=ddp
 
 test: setup
-	@$(BIN)/pytest --numprocesses 2 --dist loadscope
+	@$(BIN)/pytest
 
 soak: setup
 	@$(BIN)/pytest -m soak
