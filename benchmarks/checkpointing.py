@@ -210,6 +210,8 @@ def draw(found: dict[str, dict[str, float]], file: Path) -> None:
     axes.set(
         yscale="log", xlabel="time of a forward and a backward pass, times that without", ylabel="activations, MiB"
     )
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.margins(0.1)
     axes.legend()
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.savefig(file)
