@@ -1,6 +1,6 @@
 """What strategies reach on this machine, on flights: speed of replicas, memory of shards, idling of pipelines, bf16.
 
-    python -m benchmarks.parallel [--repetitions 3] [--parts scaling state pipeline precision]
+    python -m benchmarks.parallel [--repetitions 3] [--parts scaling state pipeline precision] [--blocks 17]
 
 scaling    rows a second of ddp on two ranks of one thread each against one process of one thread
 state      bytes of parameters, gradients and optimizer that a rank of fsdp holds, against one process
@@ -35,15 +35,16 @@ SCALED = ((DEFAULT, 1024), (DEFAULT, 4096), (WIDE, 1024), (WIDE, 4096))
 RANKS = 2
 PART_ROWS, STEPS = 256, 9  # of a pipeline: rows of each part, timed steps
 TORCHRUN = [*engine("torch.distributed.run"), "--standalone", f"--nproc-per-node={RANKS}", "-m"]
+BLOCKS = 17  # the first takes fewer columns and so is small; the others can be cut evenly into 2 or 4 stages
 MIB = 2**20
 
 
 class Bench:
     """Trainings on one feature set."""
 
-    def __init__(self, folder: Path, repetitions: int) -> None:
+    def __init__(self, folder: Path, repetitions: int, blocks: int) -> None:
         """Do nothing yet."""
-        self.repetitions = repetitions
+        self.repetitions, self.blocks = repetitions, blocks
         self._folder, self._count = folder, 0
 
     @cached_property
@@ -114,11 +115,11 @@ def state(bench: Bench) -> Any:
 def pipeline(bench: Bench) -> Any:
     """Idling and memory of schedules."""
     headings = ("schedule", "parts", "in theory", "idle", "torch's idle", "times torch's speed", "activations, MiB")
-    shown = table("pipeline over 2 ranks", *headings)
+    shown = table(f"pipeline over 2 ranks, {bench.blocks} blocks", *headings)
     found = []
     for schedule in ("gpipe", "1f1b", "interleaved"):
         for parts in range(RANKS, 8 * RANKS + 1, RANKS):
-            numbers = map(str, (parts, PART_ROWS, STEPS))
+            numbers = map(str, (parts, PART_ROWS, STEPS, bench.blocks))
             arguments = [schedule, *numbers]
             runs: dict[str, list[dict[str, Any]]] = {"ours": [], "torch": []}
             for _ in range(bench.repetitions):
@@ -169,9 +170,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--blocks", type=int, default=BLOCKS, help="of a pipeline's network")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parallel-") as temporary:
-        bench = Bench(Path(temporary), options.repetitions)
+        bench = Bench(Path(temporary), options.repetitions, options.blocks)
         found = {name: PARTS[name](bench) for name in options.parts}
     print(json.dumps({"benchmark": "parallel", "machine": machine(), "found": found}))
 

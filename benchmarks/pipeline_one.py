@@ -1,10 +1,10 @@
 """How long the ranks of a pipeline idle, and what they keep; every rank runs this, rank 0 prints.
 
-torchrun --nproc-per-node N -m benchmarks.pipeline_one ours|torch SCHEDULE MICROBATCHES ROWS_OF_EACH STEPS
+torchrun --nproc-per-node N -m benchmarks.pipeline_one ours|torch SCHEDULE MICROBATCHES ROWS_OF_EACH STEPS BLOCKS
 
 What a rank does is timed around each part's forward and backward pass in a stage; all else of a step it idles, be it
 for other ranks, for messages or for torch's schedule. With "torch", messages go when torch's schedule asks for them;
-with "ours", as `models.parallel.messages` has them. The network is 17 blocks of width 512, cut as training cuts it.
+with "ours", as `models.parallel.messages` has them. The network is blocks of width 512, cut as training cuts it.
 """
 
 import json
@@ -30,7 +30,6 @@ from models.parallel.stages import Stages
 from models.train import leave
 
 SEED, WARM, COLUMNS, WIDTH = 1, 3, 64, 512
-BLOCKS = 17  # the first takes fewer columns and so is small; the others can be cut evenly into 2 or 4 stages
 
 
 class Timed(Stage):
@@ -54,11 +53,21 @@ class Timed(Stage):
         Timed.busy += time.perf_counter() - began
 
 
-def measure(schedule: str, parts: int, rows: int, steps: int) -> dict[str, Any]:
+class TorchsOwn(Timed):
+    """Leaves messages to torch's schedule."""
+
+    def expect(self, parts: int) -> None:
+        """Do nothing."""
+
+
+STAGES = {"ours": Timed, "torch": TorchsOwn}
+
+
+def measure(schedule: str, parts: int, rows: int, steps: int, blocks: int) -> dict[str, Any]:
     """Run some steps: the share of a step that all ranks idle, its seconds, and bytes kept by each rank."""
     torch.set_num_threads(1)
     world_size = dist.get_world_size()
-    widths = ",".join([str(WIDTH)] * BLOCKS)
+    widths = ",".join([str(WIDTH)] * blocks)
     settings = compose(
         "flights_delay",
         [
@@ -114,10 +123,8 @@ def measure(schedule: str, parts: int, rows: int, steps: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     dist.init_process_group("gloo")
-    Stages.stage = Timed
     whose, name, *numbers = sys.argv[1:]
-    if whose == "torch":
-        Timed.expect = lambda *_: None  # type: ignore[method-assign]
+    Stages.stage = STAGES[whose]
     found = measure(name, *map(int, numbers))
     if dist.get_rank() == 0:
         print(json.dumps(found))

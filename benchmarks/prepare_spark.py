@@ -29,7 +29,7 @@ TOP = 50
 @cache
 def features(kind: str) -> dict[str, Column]:
     """The job's own features of a kind, once there is a session."""
-    return {name: value for name, (of, value) in job._features().items() if of.kind == kind}  # noqa: SLF001
+    return {name: value for name, (of, value) in job._features().items() if of.kind == kind}  # noqa: SLF001, the same
 
 
 def derived(joined: DataFrame) -> DataFrame:

@@ -20,7 +20,7 @@ from conf.errors import FranklinError
 from conf.exchange import AGENT, TrainRequest, answered
 from conf.launchers import Torchrun
 from models.launching.address import interface
-from models.launching.allocator import variables
+from models.launching.allocator import lent
 
 GRACE_SECONDS = 8  # in which ranks that are asked to end leave a checkpoint
 MONITOR_SECONDS = 0.1
@@ -80,7 +80,8 @@ class Agent(LocalElasticAgent):
 
     def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
         """Start them; when one dies, the others get as long to end as when all are asked to."""
-        started: dict[int, Any] = super()._start_workers(worker_group)
+        with lent(self._request.checkpointing):
+            started: dict[int, Any] = super()._start_workers(worker_group)
         context: Any = self._pcontext
         close = context.close
         context.close = lambda sent=None, timeout=GRACE_SECONDS: close(sent, min(timeout, GRACE_SECONDS))
@@ -124,7 +125,6 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
     """
     launcher = torchrun(request)
     os.environ[AGENT] = str(os.getpid())
-    os.environ.update(variables(request.checkpointing))
     if request.world_size // launcher.nodes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does; a rank then takes its share of the cores
     if launcher.nodes > 1 and (name := interface(own)):

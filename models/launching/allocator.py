@@ -7,7 +7,8 @@ tcmalloc does not have that, and is as quick (`benchmarks/RESULTS.md`, "Memory t
 
 import ctypes.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from conf.schema import Checkpointing
 
@@ -32,3 +33,15 @@ def variables(checkpointing: Checkpointing, environment: Mapping[str, str] = os.
     if library := better():
         return {PRELOAD: library}
     return {} if checkpointing == "none" else OWN_PAGES
+
+
+@contextmanager
+def lent(checkpointing: Checkpointing) -> Iterator[None]:
+    """Have what is started within get these variables, and nothing after it: an agent may start other trainings."""
+    added = variables(checkpointing)
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

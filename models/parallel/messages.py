@@ -81,7 +81,7 @@ class Stage(PipelineStage):
         return self._send(super().get_bwd_send_ops, self.stage_index - 1, Way.BACK, bwd_chunk_id)
 
     def _send(self, messages: Callable[[int], list[P2POp]], stage: int, way: Way, part: int) -> list[P2POp]:
-        """Begin to send; the message before has long arrived, and its memory is let go."""
+        """Begin to send, once the message before has arrived, as it mostly has, so that its memory is let go."""
         if not self._early:
             return messages(part)
         self._settle(way)

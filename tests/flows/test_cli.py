@@ -29,7 +29,14 @@ def test_config_prints_a_json_schema(tmp_path: Path) -> None:
 
 def test_doctor_finds_what_is_there_and_how_to_mend_what_is_not(tmp_path: Path) -> None:
     well = franklin("doctor", home=tmp_path)
-    assert {line.split()[1] for line in well.stdout.splitlines()} >= {"Python", "Java", "memory", "torch", "MLflow"}
+    assert {line.split()[1] for line in well.stdout.splitlines()} >= {
+        "Python",
+        "Java",
+        "memory",
+        "allocator",
+        "torch",
+        "MLflow",
+    }
     assert (well.returncode, well.stderr) == (0, "")
     ill = franklin("doctor", home=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert ill.returncode == 1

@@ -30,9 +30,7 @@ RANKS = EXACT | LOOSE
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
 SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
 NEAR = 0.05  # share of the validation loss; the steps of loosely coupled ranks are others
-
-
-Curves = dict[str, list[tuple[float, float]]]
+Curves = dict[StrategyName, list[tuple[float, float]]]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def tracked(
         for name, ranks in RANKS.items()
     }
     results = trainings.run(wanted)
-    curves = {}
+    curves: Curves = {}
     for name, request in wanted.items():
         assert request.track is not None
         train, validation = (

@@ -28,7 +28,7 @@ def place_in(files: Sequence[Path]) -> dict[str, Any]:
     called: Callable[[], None] = inmost
     for file in reversed(files):
         names: dict[str, Any] = {"called": called}
-        exec(compile("def call():\n    called()", str(file), "exec"), names)  # noqa: S102
+        exec(compile("def call():\n    called()", str(file), "exec"), names)  # noqa: S102 -- frames of these files
         called = names["call"]
     called()
     return found

@@ -1,5 +1,6 @@
 """Where ranks' memory comes from: what checkpointing saves is saved for the system too."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from conf.schema import Checkpointing
-from models.launching.allocator import OWN_PAGES, PRELOAD, better, variables
+from models.feeds.batch import Batch
+from models.launching.allocator import OWN_PAGES, PRELOAD, better, lent, variables
+from tests.models import launch
 
+TOLD = "FRANKLIN_TEST_TOLD"
 ROOT = Path(__file__).parents[3]
 STEP = """
 import sys
@@ -50,6 +54,37 @@ def test_what_checkpointing_saves_is_saved_for_the_system(tcmalloc: bool) -> Non
     assert (PRELOAD in added) is tcmalloc
     every, few = (resident_kibibytes(how, plain | added) for how in ("none", "sqrt"))
     assert few < 0.5 * every
+
+
+def tells_its_allocator(batch: Batch) -> Batch:
+    """A transform that writes down what its rank was started with."""
+    found = {name: os.environ[name] for name in (PRELOAD, *OWN_PAGES) if name in os.environ}
+    loaded = "tcmalloc" in Path("/proc/self/maps").read_text(encoding="utf-8")
+    Path(os.environ[TOLD]).write_text(json.dumps([found, loaded]), encoding="utf-8")
+    return batch
+
+
+@pytest.mark.distributed
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are others")
+def test_a_rank_has_it(feature_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOLD, str(tmp_path / "told"))
+    expected = variables("sqrt")
+    wanted = launch.request(feature_set, tmp_path, max_epochs=1)
+    feed = wanted.feed.model_copy(update={"transform": f"{__name__}:tells_its_allocator"})
+    launch.run(wanted.model_copy(update={"feed": feed, "checkpointing": "sqrt"}))
+    assert json.loads((tmp_path / "told").read_text()) == [expected, better() is not None]
+
+
+def test_the_next_training_of_an_agent_gets_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (PRELOAD, *OWN_PAGES):
+        monkeypatch.delenv(name, raising=False)
+    ways: tuple[Checkpointing, ...] = ("sqrt", "none", "sqrt")
+    for how in ways:
+        expected = variables(how)
+        with lent(how):
+            assert {name: os.environ[name] for name in expected} == expected
+            assert variables(how) == {} if expected else True
+        assert os.environ.keys().isdisjoint({PRELOAD, *OWN_PAGES})
 
 
 def test_what_a_person_has_set_stays() -> None:
