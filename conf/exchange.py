@@ -219,11 +219,17 @@ Q = TypeVar("Q", bound=Request)
 
 
 def progress(done: int, total: int, unit: str, note: str = "") -> None:
-    """Tell whoever watches how far this engine is, in whole `unit`s; does nothing outside a flow."""
+    """Tell whoever watches how far this engine is, in whole `unit`s; does nothing outside a flow.
+
+    That nobody watches any more is no reason to end: a rank in an executor that was cancelled has a checkpoint to leave.
+    """
     event = {"done": done, "total": total, "unit": unit, "note": note}
     if "FRANKLIN_PROGRESS" in os.environ:
-        sys.stdout.write(PROGRESS_MARK + json.dumps(event) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(PROGRESS_MARK + json.dumps(event) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def serve(kind: type[Q], work: Callable[[Q], BaseModel | None]) -> None:

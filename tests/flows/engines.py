@@ -24,7 +24,8 @@ class Done(Strict):
 
 def work(order: Order) -> Done | None:
     """Do the deed."""
-    print("a line for the log")  # noqa: T201 - engines may print
+    if order.deed != "report":
+        print("a line for the log")  # noqa: T201 - engines may print
     if order.deed == "complain":
         raise FranklinError("the label is absent: choose another")
     if order.deed == "crash":

@@ -44,6 +44,17 @@ def test_result_progress_and_log(tmp_path: Path) -> None:
     assert cost.processor_seconds > 0
 
 
+def test_an_engine_that_nobody_listens_to_any_more_ends_its_work(tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(Order(answer=tmp_path / "answer.json", deed="report").model_dump_json(), encoding="utf-8")
+    end, start = os.pipe()
+    os.close(end)
+    variables = {**os.environ, "FRANKLIN_PROGRESS": "1"}
+    assert subprocess.run([*ENGINE, str(request)], env=variables, stdout=start, check=True, timeout=60).returncode == 0
+    os.close(start)
+    assert "result" in (tmp_path / "answer.json").read_text()
+
+
 def test_peak_memory_counts_the_engine(tmp_path: Path) -> None:
     cost = Cost()
     call(tmp_path, "eat", cost=cost)

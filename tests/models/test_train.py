@@ -29,7 +29,8 @@ EXACT: dict[StrategyName, int] = {"single": 1, "ddp": 2, "fsdp": 2, "tensor": 2,
 RANKS = EXACT | LOOSE
 DISTRIBUTED: tuple[StrategyName, ...] = ("ddp", "fsdp")
 SAME_AS_ONE: tuple[StrategyName, ...] = (*DISTRIBUTED, "tensor", "pipeline")
-NEAR = 0.05  # share of the validation loss; the steps of loosely coupled ranks are others
+NEAR = 0.05  # share of the last validation loss; the steps of loosely coupled ranks are others
+NEAR_AT_ONCE = 0.1  # share of each epoch's losses, when they fall fast: a gradient that comes late counts most
 Curves = dict[StrategyName, list[tuple[float, float]]]
 
 
@@ -72,7 +73,7 @@ def test_every_strategy_has_the_loss_curve_of_one_process(
     name: StrategyName, tracked: tuple[dict[StrategyName, TrainResult], Curves]
 ) -> None:
     _, curves = tracked
-    near = NEAR if name in LOOSE else 1e-4  # sums in another order
+    near = NEAR_AT_ONCE if name in LOOSE else 1e-4  # sums in another order
     for losses, expected in zip(curves[name], curves["single"], strict=True):
         assert losses == pytest.approx(expected, rel=near)
 
