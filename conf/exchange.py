@@ -221,7 +221,7 @@ Q = TypeVar("Q", bound=Request)
 def progress(done: int, total: int, unit: str, note: str = "") -> None:
     """Tell whoever watches how far this engine is, in whole `unit`s; does nothing outside a flow.
 
-    That nobody watches any more is no reason to end: a rank in an executor that was cancelled has a checkpoint to leave.
+    That nobody watches any more is no reason to end: a cancelled rank in an executor has a checkpoint to leave.
     """
     event = {"done": done, "total": total, "unit": unit, "note": note}
     if "FRANKLIN_PROGRESS" in os.environ:
