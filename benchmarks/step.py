@@ -2,8 +2,10 @@
 
     python -m benchmarks.step [--repetitions 3] [--hidden 64 256,128,64 512,512,512 1024,1024,1024]
 
-Both are processes of their own, in turn. Ours counts all that happens between steps: Lightning's loop, the look at the
-loss, progress, the one step that is measured; not validation. Neither counts the making of the mapped files.
+All are processes of their own, in turn. Ours counts all that happens between steps: Lightning's loop, the look at the
+loss, progress, the one step that is measured; not validation. The bare loop runs as it is started by hand, and with the
+allocator that ranks are given (`models.launching.allocator`), which is the one that the ratio is to. None counts the
+making of the mapped files.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from conf.compose import compose
 from conf.exchange import PrepareResult, TrainRequest, TrainResult
 from conf.manifest import read_manifest
 from flows.engines import PREPARE, TRAIN, engine, to_prepare, to_train
+from models.launching.allocator import lent
 from spark_jobs.fingerprint import fingerprint
 
 NETWORKS = ("64", "256,128,64", "512,512,512", "1024,1024,1024")
@@ -41,6 +44,15 @@ def bare(request: TrainRequest) -> float:
     return call(engine("benchmarks.step_bare"), request, Bare).seconds
 
 
+def bare_as_ranks(request: TrainRequest) -> float:
+    """Seconds of a step in a bare loop that has the allocator of ranks."""
+    with lent(request.checkpointing):
+        return bare(request)
+
+
+WAYS = {"by hand": bare, "bare": bare_as_ranks, "ours": ours}
+
+
 def main() -> None:
     """Prepare once, train in both ways in turn, print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,7 +60,7 @@ def main() -> None:
     parser.add_argument("--hidden", nargs="*", default=NETWORKS, help="widths of the blocks of each network")
     options = parser.parse_args()
     table = Table(title=f"step: {machine()}, {datetime.now(UTC):%Y-%m-%d}")
-    for heading in ("network", "bare ms", "ours ms", "ours adds ms", "ratio"):
+    for heading in ("network", "by hand ms", "bare ms", "ours ms", "ours adds ms", "ratio"):
         table.add_column(heading, justify="left" if heading == "network" else "right")
     found = {}
     with tempfile.TemporaryDirectory(prefix="step-") as temporary:
@@ -57,18 +69,18 @@ def main() -> None:
         call(PREPARE, to_prepare(settings, folder, features, fingerprint(settings.data)), PrepareResult)
         for hidden in options.hidden:
             wanted = compose("flights_delay", [f"model.hidden=[{hidden}]", f"trainer.max_epochs={EPOCHS}"])
-            taken: dict[str, list[float]] = {"bare": [], "ours": []}
+            taken: dict[str, list[float]] = {way: [] for way in WAYS}
             for number in range(options.repetitions + 1):
                 requests = {
                     way: to_train(wanted, folder / f"{way}-{hidden}-{number}", features, 1, None) for way in taken
                 }
-                for way, run in (("bare", bare), ("ours", ours)):
+                for way, run in WAYS.items():
                     taken[way].append(run(requests[way]))
             for seconds in taken.values():
                 del seconds[0]  # it makes the mapped files
             middle = {way: statistics.median(seconds) for way, seconds in taken.items()}
             found[hidden] = taken
-            shown = (f"{1000 * middle[way]:.2f}" for way in ("bare", "ours"))
+            shown = (f"{1000 * middle[way]:.2f}" for way in WAYS)
             added = 1000 * (middle["ours"] - middle["bare"])
             table.add_row(f"[{hidden}]", *shown, f"{added:+.2f}", f"{middle['ours'] / middle['bare']:.3f}")
     Console(width=110).print(table)
