@@ -59,7 +59,7 @@ class Bench:
             "flights_delay", ["model=resnet", f"model.width={width}", f"model.hidden={width}", "model.dropout=0"]
         )
         self.trainer = self._settings.trainer
-        self.environment: dict[str, str] = {}
+        self.environment: dict[str, str] | None = None  # as ranks have it
 
     def model(self, blocks: int) -> Resnet:
         """The network, so deep."""
@@ -93,7 +93,7 @@ class Bench:
         file.write_text(case.model_dump_json(), encoding="utf-8")
         command = [sys.executable, "-m", "benchmarks.checkpointing_one", str(file)]
         found = []
-        environment = os.environ | variables(how) | self.environment
+        environment = os.environ | (variables(how) if self.environment is None else self.environment)
         for _ in range(self._repetitions):
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
             found.append(Found.model_validate_json(done.stdout.splitlines()[-1]))
@@ -186,7 +186,7 @@ def allocators(bench: Bench, blocks: int) -> dict[str, dict[str, float]]:
             found[f"{name}, {how}"] = middle
             sizes = (f"{middle[key] / MIB:,.0f}" for key in ("most_bytes", "resident_bytes"))
             shown.add_row(name, how, *sizes, f"{middle['seconds']:.2f}")
-    bench.environment = {}
+    bench.environment = None
     Console(width=120).print(shown)
     return found
 

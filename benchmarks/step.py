@@ -2,10 +2,9 @@
 
     python -m benchmarks.step [--repetitions 3] [--hidden 64 256,128,64 512,512,512 1024,1024,1024]
 
-All are processes of their own, in turn. Ours counts all that happens between steps: Lightning's loop, the look at the
-loss, progress, the one step that is measured; not validation. The bare loop runs as it is started by hand, and with the
-allocator that ranks are given (`models.launching.allocator`), which is the one that the ratio is to. None counts the
-making of the mapped files.
+Both are processes of their own, in turn. Ours counts all that happens between steps: Lightning's loop, the look at the
+loss, progress, the one step that is measured; not validation. The bare loop has as many threads, and the allocator that
+ranks are given (`models.launching.allocator`). Neither counts the making of the mapped files.
 """
 
 import argparse
@@ -40,17 +39,12 @@ def ours(request: TrainRequest) -> float:
 
 
 def bare(request: TrainRequest) -> float:
-    """Seconds of a step in a bare loop."""
-    return call(engine("benchmarks.step_bare"), request, Bare).seconds
-
-
-def bare_as_ranks(request: TrainRequest) -> float:
-    """Seconds of a step in a bare loop that has the allocator of ranks."""
+    """Seconds of a step in a bare loop, which has the allocator of ranks."""
     with lent(request.checkpointing):
-        return bare(request)
+        return call(engine("benchmarks.step_bare"), request, Bare).seconds
 
 
-WAYS = {"by hand": bare, "bare": bare_as_ranks, "ours": ours}
+WAYS = {"bare": bare, "ours": ours}
 
 
 def main() -> None:
@@ -60,7 +54,7 @@ def main() -> None:
     parser.add_argument("--hidden", nargs="*", default=NETWORKS, help="widths of the blocks of each network")
     options = parser.parse_args()
     table = Table(title=f"step: {machine()}, {datetime.now(UTC):%Y-%m-%d}")
-    for heading in ("network", "by hand ms", "bare ms", "ours ms", "ours adds ms", "ratio"):
+    for heading in ("network", "bare ms", "ours ms", "ours adds ms", "ratio"):
         table.add_column(heading, justify="left" if heading == "network" else "right")
     found = {}
     with tempfile.TemporaryDirectory(prefix="step-") as temporary:

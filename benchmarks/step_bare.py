@@ -16,6 +16,7 @@ from models import networks
 from models.criterion import Criterion
 from models.feeds import open_feed
 from models.optimizers import Schedule, make
+from models.parallel.world import count_cores
 from models.threads import share_cores
 
 
@@ -31,7 +32,7 @@ def loop(request: TrainRequest) -> Bare:
     feed = open_feed(request.feed, request.feature_set, manifest, "train", seed=request.seed, rank=0, world_size=1)
     torch.manual_seed(request.seed)
     network = networks.build(request.model, manifest)
-    share_cores(network, request.feed.batch_size, 1)
+    share_cores(network, request.feed.batch_size, count_cores())
     optimizer = partial(make, request.optimizer)(network.parameters())
     steps = len(feed) * request.trainer.max_epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, Schedule(request.optimizer, steps))

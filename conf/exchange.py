@@ -229,7 +229,15 @@ def progress(done: int, total: int, unit: str, note: str = "") -> None:
             sys.stdout.write(PROGRESS_MARK + json.dumps(event) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _fall_silent()
+
+
+def _fall_silent() -> None:
+    """Print nowhere from here on; nor to standard error, if that goes the same way."""
+    streams = [1, 2] if os.path.sameopenfile(1, 2) else [1]
+    with Path(os.devnull).open("wb") as nothing:
+        for stream in streams:
+            os.dup2(nothing.fileno(), stream)
 
 
 def serve(kind: type[Q], work: Callable[[Q], BaseModel | None]) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from conf.compose import default_home
 from conf.errors import FranklinError
 from flows.reach import check_reachable, is_server
-from models.launching.allocator import better
+from models.launching.allocator import PRELOAD, variables
 from models.parallel.world import count_cores, count_gpus
 from spark_jobs.java import java_home
 
@@ -64,13 +64,20 @@ def _machine() -> Iterator[Finding]:
     memory, cores, gpus = psutil.virtual_memory(), count_cores(), count_gpus()
     mend = "" if memory.available >= LEAST_MEMORY_BYTES else "Spark and two ranks want 4 GiB: end other programs"
     yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", mend)
-    yield Finding("allocator", better() or f"{' '.join(platform.libc_ver())}; checkpointing is quicker with tcmalloc")
+    yield Finding("allocator", _allocator())
     yield Finding("cores", str(cores))
     yield Finding("GPUs", str(gpus) if gpus else "none: training runs on the CPU")
     folder = next(parent for parent in [default_home(), *default_home().parents] if parent.exists())
     free = psutil.disk_usage(str(folder)).free
     mend = "" if free >= LEAST_DISK_BYTES else "free some room, or set FRANKLIN_HOME to a folder that has it"
     yield Finding("disk", f"{free / 2**30:.1f} GiB free for {default_home()}", mend)
+
+
+def _allocator() -> str:
+    """What ranks get their memory from; without tcmalloc, those that recompute take longer."""
+    added = variables("sqrt")
+    own = " ".join(platform.libc_ver()) or "the system's"
+    return added.get(PRELOAD) or (f"{own}; checkpointing is quicker with libtcmalloc-minimal4" if added else own)
 
 
 def _servers() -> Iterator[Finding]:

@@ -24,9 +24,11 @@ LISTEN_SECONDS = 4.0  # for other ranks' words about themselves, before one is a
 CONNECT_SECONDS = 2.0  # in one attempt
 START_SECONDS = 300  # at least, until training begins: modules and data may come from a slow disk
 ASLEEP_SECONDS = 10.0  # between two beats: the whole process was stopped for a while, or the machine
-# Where a rank is that waits for others: below our own code in these, or at the end of it in those.
+# Where a rank is that waits for others: below our own code in these, or at the end of it in those; with one exception.
 AMONG = tuple(f"{os.sep}torch{os.sep}{part}{os.sep}" for part in ("distributed", "autograd"))
 WAITING = tuple(str(Path(__file__).with_name("parallel") / f"{name}.py") for name in ("messages", "waiting"))
+OURS = str(Path(__file__).parent)  # wherever it is installed
+WORKS = "backward_one_chunk"  # a stage's own, in which no gradients are averaged
 VERDICT, DOUBT = "verdict", "doubt"
 
 
@@ -194,12 +196,16 @@ def _place(frame: FrameType) -> dict[str, Any]:
     """Where a thread is: its stack, the innermost frame of somebody's own code, and whether it waits for ranks."""
     stack = traceback.extract_stack(frame)
     libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<")
-    own = [place for place, each in enumerate(stack) if not each.filename.startswith(libraries)]
+    own = [
+        place
+        for place, each in enumerate(stack)
+        if each.filename.startswith(OURS) or not each.filename.startswith(libraries)
+    ]
     inmost = own[-1] if own else len(stack) - 1
     here, within = stack[inmost], [each.filename for each in stack[inmost + 1 :]]
-    waits = here.filename in WAITING or any(part in filename for filename in within for part in AMONG)
+    among = here.filename in WAITING or any(part in filename for filename in within for part in AMONG)
     return {
         "stack": "".join(stack.format()),
         "frame": f"{Path(*Path(here.filename).parts[-2:])}:{here.lineno} in {here.name}",
-        "waits": waits,
+        "waits": among and here.name != WORKS,
     }

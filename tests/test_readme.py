@@ -13,6 +13,7 @@ import pytest
 from conf.manifest import read_manifest
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
+from tests.flows.test_run import check_tuned
 from tests.spark_jobs.test_parity import check_parity
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +26,7 @@ FRANKLIN = [line for line in LINES if re.match(r"franklin (run|config) \w+( |$)"
 
 def test_every_line_is_tested_somewhere() -> None:
     others = {
-        "make demo": "the commands of test_run, on all flights in test_accuracy",
+        "make demo": "the commands of test_run; on all flights in test_accuracy, by make soak",
         "make test": "this run",
         ".venv/bin/franklin up": "the fixture up",
         "export PREFECT_API_URL=http://127.0.0.1:4200/api": "test_deployments",
@@ -52,6 +53,8 @@ def test_a_command_runs(line: str, up: Up, few_flights: Path) -> None:
     short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] if "tuner=tpe" in words else [])]
     done = summary(franklin(*[w for w in words if w != "--json"], *short, "--json", home=up.home))
     assert done["metrics"]["test"]
+    if "tuner=tpe" in words:
+        check_tuned(up, done)
 
 
 @pytest.mark.e2e
@@ -70,12 +73,10 @@ def test_the_own_table_runs(up: Up, tmp_path: Path) -> None:
     assert metrics["metrics"]["test"]["rmse"]["value"] < metrics["baseline"]["test"]["rmse"]
 
 
+@pytest.mark.soak
 @pytest.mark.e2e
 @pytest.mark.server
-@pytest.mark.parametrize(
-    ("experiment", "strategy"),
-    [("flights_delay", "ddp"), pytest.param("flights_airtime", "single", marks=pytest.mark.soak)],
-)
+@pytest.mark.parametrize(("experiment", "strategy"), [("flights_delay", "ddp"), ("flights_airtime", "single")])
 def test_accuracy_on_all_flights(up: Up, experiment: str, strategy: str) -> None:
     done = summary(franklin("run", experiment, f"strategy={strategy}", "--json", home=up.home))
     metrics = done["metrics"]["test"]

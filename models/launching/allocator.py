@@ -1,16 +1,19 @@
 """Where the tensors of ranks on processors get their memory, so that what is let go can be taken again.
 
-PyTorch asks for aligned memory, and an older glibc (2.36, as Debian 12 has it) seldom finds a place for that in what
+PyTorch asks for aligned memory, and glibc (measured: 2.36, as Debian 12 has it) seldom finds a place for that in what
 was freed (its bug 14581): steps then take as much memory of the system with gradient checkpointing as without it.
-tcmalloc does not have that, and is as quick (`benchmarks/RESULTS.md`, "Memory that the system sees").
+tcmalloc does not have that, and is as quick (`benchmarks/RESULTS.md`, "Memory that the system sees"). Other systems,
+and ranks on GPUs, are left as they are.
 """
 
 import ctypes.util
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from conf.schema import Checkpointing
+from models.parallel.world import count_gpus
 
 BETTER = "tcmalloc_minimal"  # Debian's package libtcmalloc-minimal4
 PRELOAD = "LD_PRELOAD"
@@ -26,11 +29,11 @@ def better() -> str | None:
 def variables(checkpointing: Checkpointing, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What to add to the environment of a rank: tcmalloc, or pages that are given back if it is to need little.
 
-    If a person has set one of these variables, nothing.
+    What a person has set stays: of another library that is preloaded nobody knows whether it is an allocator.
     """
-    if not environment.keys().isdisjoint({PRELOAD, *OWN_PAGES}):
+    if platform.libc_ver()[0] != "glibc" or count_gpus() or not environment.keys().isdisjoint(OWN_PAGES):
         return {}
-    if library := better():
+    if not environment.get(PRELOAD) and (library := better()):
         return {PRELOAD: library}
     return {} if checkpointing == "none" else OWN_PAGES
 

@@ -6,8 +6,8 @@ sqrt       of n blocks, the inputs of about sqrt(n) segments are kept, and one s
 every      the input of each block is kept
 selective  in each block, what is expensive is kept (matrix products, convolutions, attention), the rest recomputed
 
-The last segment's backward pass follows at once, so that nothing is gained by recomputing it; but in a pipeline's
-stage other forward passes come between.
+The last segment's backward pass follows that of the head at once, so it is not recomputed: where blocks hold most of
+the activations, that gains nothing. In a pipeline's stage other forward passes come between.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -24,22 +24,26 @@ class Stage(PipelineStage):
     before the receiver has begun, so both ranks stand still meanwhile. Here, on processors, a stage begins to receive
     all messages of a step when the step begins, and sends without waiting. A message is known by a tag of its own,
     since stages of the same two ranks get theirs in any order. The first step, in which torch makes the buffers, and
-    steps on GPUs, whose streams do this by themselves, go as torch has them.
+    steps on GPUs, whose NCCL knows no tags, go as torch has them.
+
+    Attributes:
+        early: whether messages of this step are received before they are needed.
+
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Make a stage, as torch does."""
         super().__init__(*arguments, **options)
-        self._early = self._known = False
+        self.early = self._known = False
         self._parts = 0
         self._coming: dict[tuple[Way, int], list[Work]] = {}
         self._sent: dict[Way, list[Work]] = {}
 
     def expect(self, parts: int) -> None:
         """Begin to receive what a step of so many parts brings; every stage of all ranks calls this before it."""
-        self._early, self._known = self._known and self.device.type == "cpu", True
+        self.early, self._known = self._known and self.device.type == "cpu", True
         self._parts = parts
-        for part in range(parts) if self._early else ():
+        for part in range(parts) if self.early else ():
             for way, messages in ((Way.FORTH, super().get_fwd_recv_ops), (Way.BACK, super().get_bwd_recv_ops)):
                 self._coming[way, part] = self._begin(messages(part), self.stage_index, way, part)
 
@@ -66,11 +70,11 @@ class Stage(PipelineStage):
 
     def get_fwd_recv_ops(self, fwd_chunk_id: int) -> list[P2POp]:
         """Nothing that has begun already."""
-        return [] if self._early else super().get_fwd_recv_ops(fwd_chunk_id)
+        return [] if self.early else super().get_fwd_recv_ops(fwd_chunk_id)
 
     def get_bwd_recv_ops(self, bwd_chunk_id: int) -> list[P2POp]:
         """Nothing that has begun already."""
-        return [] if self._early else super().get_bwd_recv_ops(bwd_chunk_id)
+        return [] if self.early else super().get_bwd_recv_ops(bwd_chunk_id)
 
     def get_fwd_send_ops(self, fwd_chunk_id: int) -> list[P2POp]:
         """Send a part's state."""
@@ -82,7 +86,7 @@ class Stage(PipelineStage):
 
     def _send(self, messages: Callable[[int], list[P2POp]], stage: int, way: Way, part: int) -> list[P2POp]:
         """Begin to send, once the message before has arrived, as it mostly has, so that its memory is let go."""
-        if not self._early:
+        if not self.early:
             return messages(part)
         self._settle(way)
         self._sent[way] = self._begin(messages(part), stage, way, part)

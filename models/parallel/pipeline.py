@@ -57,9 +57,9 @@ class Strategy(Parallelism[Pipeline]):
         Of p ranks and m parts, a rank waits for (p - 1) / (m + p - 1) of the step; with v stages each, m counts v times
         (Narayanan et al. 2021, section 2.2).
         """
-        whole = super().plan(sketch)
         if self.world_size == 1:
-            return whole
+            return super().plan(sketch)
+        whole = super().plan(sketch.in_stages())
         parts, stages = self.settings.parts(self.world_size), self.settings.stages(self.world_size)
         with sketch.fake(), sketch.precision():
             network = sketch.network()

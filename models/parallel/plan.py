@@ -52,11 +52,18 @@ class Sketch:
         self._model, self._manifest, self._trainer, self._checkpointing = model, manifest, trainer, checkpointing
         self._record = Record.of(manifest)
         self._prepare: Prepare = lambda network: network
+        self._in_stages = False
 
     def prepared(self, prepare: Prepare) -> "Sketch":
         """Sketch the training of what `prepare` makes of the network."""
         other = copy(self)
         other._prepare = prepare  # noqa: SLF001 -- of the same class
+        return other
+
+    def in_stages(self) -> "Sketch":
+        """Sketch the training of a network that recomputes as stages of a pipeline do."""
+        other = copy(self)
+        other._in_stages = True  # noqa: SLF001 -- of the same class
         return other
 
     @property
@@ -68,6 +75,8 @@ class Sketch:
         """Make the network; within a `fake` context it takes no memory."""
         network = self._prepare(networks.build(self._model, self._manifest))
         checkpoint_blocks(network, self._checkpointing)
+        if self._in_stages:
+            network.run = network.run_stage
         return network
 
     def fake(self) -> AbstractContextManager[Any]:

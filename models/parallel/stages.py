@@ -70,7 +70,7 @@ class Stages:
 
     @contextmanager
     def _messages(self, batch: Batch, *, learn: bool) -> Iterator[None]:
-        """Have those of a step under way."""
+        """Have those of a step under way; after one that raises, ranks no longer agree on them, and end."""
         stages = self._made[self._part_rows(batch), learn]
         for stage in stages:
             stage.expect(self._parts)

@@ -48,7 +48,12 @@ MISTAKES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+@pytest.mark.parametrize(
+    "mistake",
+    # What the others are told is tested where they are found.
+    [absent_label, *(pytest.param(each, marks=pytest.mark.soak) for each in MISTAKES if each is not absent_label)],
+    ids=lambda mistake: mistake.__name__,
+)
 def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path], list[str]]) -> None:
     keys = mistake(tmp_path)
     path = [] if any(key.startswith("path") for key in keys) else ["path: t.csv"]
@@ -71,6 +76,7 @@ def test_more_ranks_than_the_machine_can_hold(up: Up, breast: Path) -> None:
     assert newest.info.status == "FAILED"
 
 
+@pytest.mark.soak
 def test_a_disk_that_fills_while_the_feature_set_is_written(up: Up, tmp_path: Path) -> None:
     """A home on a disk of two megabytes, in a mount namespace of the command's own."""
     home = tmp_path / "small"

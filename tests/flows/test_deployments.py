@@ -71,6 +71,7 @@ def test_the_form_offers_choices(up: Up) -> None:
     assert properties["overrides"]["type"] == "array"
 
 
+@pytest.mark.soak
 def test_days_are_gone_over(up: Up, tmp_path: Path) -> None:
     for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
         (tmp_path / f"day={day}").mkdir()

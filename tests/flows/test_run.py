@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import mlflow
@@ -119,23 +120,31 @@ def test_a_second_run_reuses_the_feature_set_and_starts_no_spark(
         assert interval["low"] <= second["metrics"]["test"][name]["value"] <= interval["high"]
 
 
-@pytest.mark.parametrize("tuner", ["grid", *(pytest.param(name, marks=pytest.mark.soak) for name in ("random", "tpe"))])
+@pytest.mark.soak
+@pytest.mark.parametrize("tuner", ["grid", "random", "tpe"])
 def test_tuning_hands_its_best_configuration_to_training(up: Up, breast: Path, tuner: str) -> None:
     space = "tuner.space={optimizer.learning_rate: {choices: [0.000001, 0.01]}}"
     words = [f"tuner={tuner}", "tuner.trials=2", "tuner.max_epochs=2", space]
     done = summary(franklin("run", breast, *SHORT, *words, "--json", home=up.home))
+    tune, trials = check_tuned(up, done)
+    assert {trial.data.tags["mlflow.runName"] for trial in trials} == {"trial-0", "trial-1"}
+    assert tune.data.metrics["importance.optimizer.learning_rate"] == 1
+    trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())
+    assert trained["trainer"]["max_epochs"] == 8
+    assert done["seconds"]["tune"] > 0
+
+
+def check_tuned(up: Up, done: dict[str, Any]) -> tuple[Run, list[Run]]:
+    """Training got what the best trial had; the run of the tuning, and those of its trials."""
     below = children(up, done["run_id"])
     (tune,) = [child for child in below if child.data.tags["stage"] == "tune"]
     trials = children(up, tune.info.run_id)
-    assert {trial.data.tags["mlflow.runName"] for trial in trials} == {"trial-0", "trial-1"}
     best = min(trials, key=lambda trial: trial.data.metrics["validation_loss_best"])
     run = up.client.get_run(done["run_id"])
     trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())
-    assert tune.data.metrics["importance.optimizer.learning_rate"] == 1
     chosen = float(best.data.params["optimizer.learning_rate"])
     assert trained["optimizer"]["learning_rate"] == float(run.data.params["learning_rate"]) == chosen
-    assert trained["trainer"]["max_epochs"] == 8
-    assert done["seconds"]["tune"] > 0
+    return tune, trials
 
 
 def check_profile(up: Up, run_id: str) -> None:
@@ -169,7 +178,9 @@ def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> N
     assert json.loads(out.splitlines()[-1])["metrics"]["test"]["auc"]["value"] > 0.95
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, *(pytest.param(sent, marks=pytest.mark.soak) for sent in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_an_interrupted_run_leaves_nothing_alive_and_is_killed_in_mlflow(up: Up, breast: Path, sent: int) -> None:
     words = ["trainer.max_epochs=4000", "trainer.patience=4000", "strategy=ddp", "feed.batch_size=64"]
     with started(up.home, breast, *words) as flow:

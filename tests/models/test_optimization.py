@@ -87,7 +87,7 @@ def test_an_average_may_begin_in_the_middle(feature_set: Path, tmp_path: Path) -
     assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
 
 
-def test_a_killed_training_goes_on_with_its_average_and_between_parts_of_a_step(
+def test_a_killed_training_goes_on_with_its_average_and_with_steps_of_several_batches(
     feature_set: Path, tmp_path: Path
 ) -> None:
     settings = {"average": 0.9, "accumulate": 3, "checkpoint_steps": 3, "max_epochs": 6}

@@ -39,7 +39,7 @@ def place_in(files: Sequence[Path]) -> dict[str, Any]:
     [
         ((SCHEDULE, STAGE), True),  # for a message
         ((BLOCK, SCHEDULE), True),  # in a schedule
-        ((STAGE, ENGINE), True),  # in a backward pass, in which gradients are averaged
+        ((BLOCK, ENGINE), True),  # in a backward pass, in which gradients are averaged
         ((SCHEDULE, STAGE, RELU, BLOCK), False),  # a block's forward pass in a schedule
         ((ENGINE, BLOCK, RELU), False),  # a block that is recomputed
     ],

@@ -68,6 +68,8 @@ def tells_its_allocator(batch: Batch) -> Batch:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are others")
 def test_a_rank_has_it(feature_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOLD, str(tmp_path / "told"))
+    for name in (PRELOAD, *OWN_PAGES):
+        monkeypatch.delenv(name, raising=False)
     expected = variables("sqrt")
     wanted = launch.request(feature_set, tmp_path, max_epochs=1)
     feed = wanted.feed.model_copy(update={"transform": f"{__name__}:tells_its_allocator"})
@@ -88,5 +90,6 @@ def test_the_next_training_of_an_agent_gets_its_own(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_a_person_has_set_stays() -> None:
-    assert variables("sqrt", {PRELOAD: "libjemalloc.so.2"}) == {}
+    assert PRELOAD not in variables("sqrt", {PRELOAD: "libjemalloc.so.2"})
+    assert variables("none", {PRELOAD: "libjemalloc.so.2"}) == {}
     assert variables("sqrt", dict.fromkeys(OWN_PAGES, "0")) == {}
