@@ -56,7 +56,10 @@ class Run(NamedTuple):
 def trained(features: str, folder: Path, overrides: Sequence[str], ranks: int) -> Run:
     """Train and judge once."""
     settings = compose("flights_delay", overrides)
-    result = call(TRAIN, to_train(settings, folder, features, ranks, None), TrainResult)
+    wanted = to_train(settings, folder, features, ranks, None)
+    if ranks == 1:
+        wanted = wanted.model_copy(update={"cores": 1})
+    result = call(TRAIN, wanted, TrainResult)
     asked = to_evaluate(settings, folder, features, result.weights, None)
     score = call(EVALUATE, asked, EvaluateResult).metrics["test"][METRIC].value
     told = result.metrics

@@ -76,6 +76,8 @@ def _machine() -> Iterator[Finding]:
 def _allocator() -> str:
     """What ranks get their memory from; without tcmalloc, those that recompute take longer."""
     added = variables("sqrt")
+    if chosen := os.environ.get(PRELOAD):
+        return f"{PRELOAD}={chosen}, as you have set it"
     own = " ".join(platform.libc_ver()) or "the system's"
     return added.get(PRELOAD) or (f"{own}; checkpointing is quicker with libtcmalloc-minimal4" if added else own)
 

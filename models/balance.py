@@ -1,5 +1,7 @@
 """Fewer rows for slow ranks, so that all are done at the same time."""
 
+from typing import Any
+
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -14,7 +16,8 @@ KEPT = 0.5  # of the last estimate; the rest is what the last steps were
 class Balance(Callback):
     """Has every rank take rows in proportion to its speed, rows in a second of its own work.
 
-    After every few steps each rank tells all others its speed in these steps, so all decide alike. A portion that makes
+    After every few steps each rank tells all others its speed in these steps, and after the next one, when they have
+    heard it without waiting for one another, all decide alike. A portion that makes
     ranks equally fast stays as it is: where a step takes so long whatever its rows, several decisions lead there.
     A batch's weight says how many rows it has, so the average of gradients is that of the rows, whoever takes them.
     """
@@ -24,23 +27,34 @@ class Balance(Callback):
         self._portions, self._clock = portions, clock
         self._steps, self._before = 0, clock.pace()
         self._speeds: list[float] = []
+        self._coming: list[torch.Tensor] = []
+        self._work: Any = None
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:  # noqa: ARG002 -- Lightning's
-        """Decide, if it is time."""
+        """Decide, or say how fast this rank was, if it is time."""
+        self._hear()
         self._steps += 1
         due = self._steps - FIRST
         if due < 0 or due % EVERY:
             return
         now = self._clock.pace()
         if due:
-            self._speeds = smoothed(self._speeds, self._of_all(trainer, now.since(self._before).rows_per_second))
-            self._portions.change(self._speeds)
+            mine = torch.tensor(now.since(self._before).rows_per_second, dtype=torch.float64)
+            self._coming = [torch.zeros_like(mine) for _ in range(trainer.world_size)]
+            self._work = torch.distributed.all_gather(self._coming, mine, async_op=True)
         self._before = now
 
-    @staticmethod
-    def _of_all(trainer: Trainer, mine: float) -> list[float]:
-        speeds: list[float] = trainer.strategy.all_gather(torch.tensor(mine, dtype=torch.float64)).view(-1).tolist()
-        return speeds
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002 -- Lightning's
+        """Hear what was said last, so that nobody ends in the middle of a word."""
+        self._hear()
+
+    def _hear(self) -> None:
+        if self._work is None:
+            return
+        self._work.wait()
+        self._work = None
+        self._speeds = smoothed(self._speeds, [float(speed) for speed in self._coming])
+        self._portions.change(self._speeds)
 
 
 def smoothed(before: list[float], now: list[float]) -> list[float]:

@@ -27,10 +27,15 @@ class Checkpoints(Checkpoint):
 
     """
 
-    def __init__(self, saver: Saver, folder: Path, every_steps: int | None, stop: Stop) -> None:
-        """Write into `folder` after each epoch, every so many steps, and when ranks are asked to `stop`."""
+    def __init__(
+        self, saver: Saver, folder: Path, every_steps: int | None, stop: Stop, *, steps_alone: bool = False
+    ) -> None:
+        """Write into `folder` after each epoch, every so many steps, and when ranks are asked to `stop`.
+
+        Whether ranks `steps_alone`, those in step being as far as one another anyway, says how often they agree on it.
+        """
         self._saver, self._folder, self._every_steps = saver, folder, every_steps
-        self._stop, self._agreement = stop, Agreement(stop)
+        self._stop, self._agreement = stop, Agreement(stop, seldom=steps_alone)
         self.best_loss = float("inf")
         self.best_epoch = 0
         self.resumed_from_step = 0

@@ -115,7 +115,9 @@ def fit(
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
     patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
-    checkpoints = Checkpoints(saver, folder, request.trainer.checkpoint_steps, stop)
+    checkpoints = Checkpoints(
+        saver, folder, request.trainer.checkpoint_steps, stop, steps_alone=parallelism.steps_alone
+    )
     clock = Clock(parallelism.waits, request.fault, rank)
     track = request.track if rank == 0 else None
     reporter = Reporter(manifest.splits["train"].rows, total_steps, track, plan, (measure, clock, parallelism))
@@ -132,7 +134,7 @@ def fit(
             EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
             Marks(watch),
             clock,
-            *([Balance(parallelism.portions, clock)] if parallelism.portions else []),
+            *([Balance(parallelism.portions, clock)] if parallelism.portions and request.world_size > 1 else []),
             checkpoints,
             *([] if request.trainer.compile else [measure]),  # it would see no operators
             *([reporter] if rank == 0 else []),

@@ -11,6 +11,7 @@ import torch
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)  # a Spark executor that ends hangs up
 GRACE_SECONDS = 7.0  # after which a rank ends without
 LOOK_SECONDS = 0.25  # between two looks at whether some rank was asked
+SELDOM_SECONDS = 1.5  # where ranks step alone: at a look, one that is ahead waits for those that the last is news to
 MOST_STEPS = 64
 
 
@@ -63,9 +64,10 @@ class Agreement:
     lie between.
     """
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, *, seldom: bool = False) -> None:
         """Ask for this rank's `stop`."""
         self._stop = stop
+        self._seconds = SELDOM_SECONDS if seldom else LOOK_SECONDS
         self._next = self._step = 0
         self._time = time.monotonic()
         self._asked = torch.zeros(2)
@@ -84,7 +86,7 @@ class Agreement:
         if self._group is None:
             self._group = torch.distributed.new_group(backend="gloo")
         now = time.monotonic()
-        affordable = (step - self._step) * LOOK_SECONDS / max(now - self._time, 1e-6)
+        affordable = (step - self._step) * self._seconds / max(now - self._time, 1e-6)
         self._step, self._time, self._next = step, now, step + between
         self._asked = torch.tensor([float(self._stop.asked), -min(max(affordable, 1.0), MOST_STEPS)])
         most = torch.distributed.ReduceOp.MAX

@@ -29,11 +29,15 @@ def better() -> str | None:
 def variables(checkpointing: Checkpointing, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What to add to the environment of a rank: tcmalloc, or pages that are given back if it is to need little.
 
-    What a person has set stays: of another library that is preloaded nobody knows whether it is an allocator.
+    If a person has set one of these variables, nothing: another library that is preloaded may be an allocator too.
     """
-    if platform.libc_ver()[0] != "glibc" or count_gpus() or not environment.keys().isdisjoint(OWN_PAGES):
+    if (
+        platform.libc_ver()[0] != "glibc"
+        or count_gpus()
+        or any(environment.get(name) for name in (PRELOAD, *OWN_PAGES))
+    ):
         return {}
-    if not environment.get(PRELOAD) and (library := better()):
+    if library := better():
         return {PRELOAD: library}
     return {} if checkpointing == "none" else OWN_PAGES
 
