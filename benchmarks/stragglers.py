@@ -1,13 +1,13 @@
 """What is left of two ranks' speed when one of them is slow, and what ranks send, by strategy, on flights.
 
-    python -m benchmarks.stragglers [--seeds 11 12 13] [--factor 3] [--hidden 512,512,512] [--features FOLDER]
+    python -m benchmarks.stragglers [--seeds 11 12 13] [--factor 3] [--ways ddp async ...] [--features FOLDER]
 
 Every way trains the same network over two ranks of one thread each, with and without a slow rank. "Own speed" of a rank
 is rows in a second of its own work (`models.pace`), so "of own speeds" is 1 where no rank ever waits: rows in a second
 of all ranks together over the sum of their own speeds, in the last epoch, validation not counted. "Of one alone" is the
 same beside what one process on one thread does, times 1 + 1 for equal ranks and 1 + 1 / factor for unequal ones: there
 counts also what the ranks' work costs more than one process's. The metric is that of the test split, over seeds; its
-difference from `ddp` with equal ranks is paired by seed, with the 95 % t interval.
+difference from the first way (`ddp`) with equal ranks is paired by seed, with the 95 % t interval.
 """
 
 import argparse
@@ -101,9 +101,10 @@ def main() -> None:
     parser.add_argument("--factor", type=float, default=3.0, help="times as long as rank 1's own work takes it")
     parser.add_argument("--hidden", default="512,512,512", help="widths of the blocks")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--features", help="a feature set that is there already")
     options = parser.parse_args()
-    factors = dict.fromkeys(WAYS, (1.0, options.factor)) | {ALONE: (1.0,)}
+    factors = dict.fromkeys(options.ways, (1.0, options.factor)) | {ALONE: (1.0,)}
     found: dict[str, dict[float, list[Run]]] = {way: {factor: [] for factor in factors[way]} for way in factors}
     with tempfile.TemporaryDirectory(prefix="stragglers-") as temporary:
         home = Path(temporary)
