@@ -16,7 +16,7 @@ from sklearn.datasets import load_breast_cancer
 
 from tests.docker.conftest import Services
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.soak]
 
 HELLO = """
 from prefect import flow

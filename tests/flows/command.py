@@ -14,7 +14,8 @@ PREFECT = [sys.executable, "-m", "prefect"]
 def franklin(*arguments: object, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end."""
     command = [*FRANKLIN, *(str(argument) for argument in arguments)]
-    variables = {**os.environ, "FRANKLIN_HOME": str(home), **environment}
+    own = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}  # MLflow sets it here
+    variables = {**own, "FRANKLIN_HOME": str(home), **environment}
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=540)
 
 

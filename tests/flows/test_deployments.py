@@ -97,6 +97,7 @@ def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:
     assert f"mlflow:{run.info.run_id}" in done.tags
 
 
+@pytest.mark.soak
 def test_cancelling_leaves_no_process_and_a_killed_run(up: Up, few_flights: Path) -> None:
     words = json.dumps(["trainer.max_epochs=5000", "trainer.patience=5000", f"data.path={few_flights}"])
     flow_run_id = start(up, "flights-airtime", "strategy=ddp", f"overrides={words}")

@@ -160,6 +160,7 @@ def children(up: Up, run_id: str) -> list[Run]:
     return list(up.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'"))
 
 
+@pytest.mark.soak
 def test_a_killed_rank_is_resumed_from_its_checkpoint(up: Up, breast: Path) -> None:
     words = ["trainer.max_epochs=80", "trainer.patience=80", "feed.batch_size=64", "--json"]
     variables = {**os.environ, "FRANKLIN_HOME": str(up.home)}

@@ -24,6 +24,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.soak
 def test_a_text_is_learned_and_written_on(up: Up, words: Path) -> None:
     kind = "data.columns.text={kind: text, length: 32}"
     done = summary(franklin("run", "text", f"data.path={words}", kind, *SMALL, *QUICK, "--json", home=up.home))

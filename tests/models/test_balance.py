@@ -44,6 +44,7 @@ def test_a_slow_rank_gets_fewer_rows_and_the_steps_are_those_of_one_process(
 
 
 @pytest.mark.distributed
+@pytest.mark.soak
 def test_a_killed_training_goes_on_with_the_rows_that_were_not_seen(
     feature_set: Path, single: TrainResult, tmp_path: Path
 ) -> None:

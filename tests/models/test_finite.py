@@ -140,7 +140,7 @@ def test_the_rows_of_a_rank_that_spoil_a_step_are_kept(feature_set: Path, manife
     ("name", "ranks", "accumulate"),
     [
         ("ddp", 2, 3),
-        ("pipeline", 2, 1),
+        pytest.param("pipeline", 2, 1, marks=pytest.mark.soak),
         pytest.param("single", 1, 1, marks=pytest.mark.soak),
         pytest.param("fsdp", 2, 2, marks=pytest.mark.soak),
         pytest.param("tensor", 2, 1, marks=pytest.mark.soak),

@@ -24,7 +24,10 @@ def single(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize(("other", "ranks"), [("ddp", 2), pytest.param("local_sgd", 3, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("other", "ranks"),
+    [pytest.param("ddp", 2, marks=pytest.mark.soak), pytest.param("local_sgd", 3, marks=pytest.mark.soak)],
+)
 def test_others_go_on_with_what_ranks_had_learnt_apart(
     other: StrategyName, ranks: int, feature_set: Path, single: TrainResult, tmp_path: Path
 ) -> None:
@@ -39,6 +42,7 @@ def test_others_go_on_with_what_ranks_had_learnt_apart(
 
 
 @pytest.mark.distributed
+@pytest.mark.soak
 def test_ranks_that_were_together_go_on_apart(feature_set: Path, single: TrainResult, tmp_path: Path) -> None:
     launch.run(launch.request(feature_set, tmp_path, "ddp", 2, **PLAIN | {"max_epochs": 2}))
     (tmp_path / "answer.json").unlink()
@@ -83,6 +87,7 @@ def test_how_late_gradients_were_is_told_in_full(feature_set: Path, tmp_path: Pa
 
 
 @pytest.mark.distributed
+@pytest.mark.soak
 def test_a_loss_that_is_not_finite_ends_whoever_serves_too(feature_set: Path, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path / "nan", "async", 2, learning_rate=1e30)
     with launch.start(wanted) as agent:

@@ -79,6 +79,7 @@ def test_the_average_is_judged_and_kept(
     assert result.validation_loss != pytest.approx(plain.validation_loss, abs=1e-5)
 
 
+@pytest.mark.soak
 def test_an_average_may_begin_in_the_middle(feature_set: Path, tmp_path: Path) -> None:
     launch.run(launch.request(feature_set, tmp_path, max_epochs=1))
     (tmp_path / "answer.json").unlink()
@@ -87,6 +88,7 @@ def test_an_average_may_begin_in_the_middle(feature_set: Path, tmp_path: Path) -
     assert loss_of(weights(result), feature_set) == pytest.approx(result.validation_loss, abs=1e-5)
 
 
+@pytest.mark.soak
 def test_a_killed_training_goes_on_with_its_average_and_with_steps_of_several_batches(
     feature_set: Path, tmp_path: Path
 ) -> None:

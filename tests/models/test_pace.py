@@ -35,7 +35,9 @@ def test_a_pace_is_counted_from_any_moment_on() -> None:
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.soak), "pipeline"])
+@pytest.mark.parametrize(
+    "strategy", ["ddp", *(pytest.param(name, marks=pytest.mark.soak) for name in ("fsdp", "pipeline"))]
+)
 def test_a_slow_rank_is_seen_to_be_slow_and_the_others_to_wait(
     strategy: StrategyName, feature_set: Path, tmp_path: Path
 ) -> None:

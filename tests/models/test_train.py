@@ -161,7 +161,7 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
     ("name", "ranks"),
     [
         ("single", 1),
-        ("local_sgd", 2),
+        pytest.param("local_sgd", 2, marks=pytest.mark.soak),
         pytest.param("fsdp", 2, marks=pytest.mark.soak),
         pytest.param("tensor", 2, marks=pytest.mark.soak),
         pytest.param("pipeline", 2, marks=pytest.mark.soak),
@@ -181,12 +181,12 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
 
 OTHERS: list[Any] = [
     ("ddp", 2, "single", 1),
-    ("single", 1, "fsdp", 2),
     ("fsdp", 2, "fsdp", 3),
-    ("fsdp", 2, "ddp", 2),
     *(
         pytest.param(*case, marks=pytest.mark.soak)
         for case in [
+            ("single", 1, "fsdp", 2),
+            ("fsdp", 2, "ddp", 2),
             ("ddp", 2, "ddp", 1),
             ("ddp", 1, "ddp", 2),
             ("ddp", 2, "ddp", 3),
@@ -240,6 +240,7 @@ def test_stops_early_and_stays_stopped(feature_set: Path, tmp_path: Path) -> Non
     assert_same(weights(again), weights(first))
 
 
+@pytest.mark.soak
 def test_a_checkpoint_of_another_network_is_refused(feature_set: Path, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path / "run", max_epochs=1)
     launch.run(wanted)
@@ -250,6 +251,7 @@ def test_a_checkpoint_of_another_network_is_refused(feature_set: Path, tmp_path:
     assert "model.hidden was [32, 16], now it is [8]" in launch.answer(other)["error"]
 
 
+@pytest.mark.soak
 def test_rank_0_writes_one_batch_of_metrics_an_epoch(feature_set: Path, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client = MlflowClient(uri)

@@ -215,6 +215,7 @@ def test_a_standalone_cluster_gives_the_same_though_a_worker_is_killed(
 
 @pytest.mark.spark
 @pytest.mark.server
+@pytest.mark.soak
 def test_a_connect_server_gives_the_same_and_keeps_nothing(
     local: Path, data: Data, servers: Servers, tmp_path: Path
 ) -> None:

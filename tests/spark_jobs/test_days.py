@@ -163,6 +163,7 @@ def test_a_window_takes_its_days(prepare: Prepare, visits: Path, tmp_path: Path)
 
 
 @pytest.mark.spark
+@pytest.mark.soak
 def test_rows_of_a_plain_file_outside_the_window_are_set_aside(prepare: Prepare, flights_folder: Path) -> None:
     manifest, _ = prepare(flights_data(flights_folder, day="date", window="2013-06-01..2013-12-31"))
     months = pd.read_csv(flights_folder / "flights.csv")["month"]

@@ -35,6 +35,7 @@ def without_java(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.spark
+@pytest.mark.soak
 def test_spark_runs_where_no_java_is_found(without_java: dict[str, str]) -> None:
     done = subprocess.run([sys.executable, "-c", JOB], env=without_java, capture_output=True, text=True, check=True)
     answer, home = done.stdout.split()

@@ -71,6 +71,7 @@ def test_the_manifest_says_what_the_files_hold(flights_set: tuple[Manifest, Path
     assert [list(row) for row in manifest.example] == [list(manifest.raw)] * len(manifest.example)
 
 
+@pytest.mark.soak
 def test_the_rows_do_not_depend_on_partitions(spark: SparkSession, prepare: Prepare, flights_folder: Path) -> None:
     tables: list[list[pa.Table]] = []
     with restored(spark, PARTITIONS, FILE_BYTES):
@@ -82,6 +83,7 @@ def test_the_rows_do_not_depend_on_partitions(spark: SparkSession, prepare: Prep
     assert tables[0] == tables[1]  # the order of rows included
 
 
+@pytest.mark.soak
 def test_a_second_run_finds_the_feature_set_and_starts_no_spark(tmp_path: Path) -> None:
     csv = tmp_path / "p.csv"
     csv.write_text("x,y\n" + "".join(f"{i * 7 % 50},{i % 2}\n" for i in range(200)))

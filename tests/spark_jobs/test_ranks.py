@@ -74,9 +74,26 @@ def ranks_below(servers: Servers) -> list[int]:
     return found
 
 
-def test_executors_train_as_torchrun_does_though_cancelled_and_though_a_rank_is_killed(
-    servers: Servers, tmp_path: Path
-) -> None:
+def test_executors_train_as_torchrun_does(servers: Servers, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    write_feature_set(tmp_path / "set", "binary")
+    train = launch.request(tmp_path / "set", tmp_path / "run", "ddp", 2)
+    with started(request(two_workers(servers), train)) as engine:
+        output, _ = engine.communicate(timeout=200)
+        assert engine.returncode == 0, launch.log(train)[-3000:]
+    check_reports(output)
+    alone = launch.run(launch.request(tmp_path / "set", tmp_path / "alone", "ddp", 2))
+    assert_same(weights(launch.result(train)), weights(alone))
+
+
+def check_reports(output: str) -> None:
+    """Ranks are waited for, and then count their steps."""
+    reports = [json.loads(line.removeprefix(PROGRESS_MARK)) for line in output.splitlines()]
+    assert [reports[0]["note"], reports[-1]["unit"]] == ["waits for 2 executors", "steps"]
+
+
+@pytest.mark.soak
+def test_a_training_that_is_cancelled_goes_on_though_a_rank_is_killed(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     write_feature_set(tmp_path / "set", "binary")
     train = launch.request(tmp_path / "set", tmp_path / "run", "ddp", 2, **LONG)
@@ -100,8 +117,7 @@ def test_executors_train_as_torchrun_does_though_cancelled_and_though_a_rank_is_
         kill(ranks_below(servers)[-1:])
         output, _ = engine.communicate(timeout=200)
         assert engine.returncode == 0, launch.log(train)[-3000:]
-    reports = [json.loads(line.removeprefix(PROGRESS_MARK)) for line in output.splitlines()]
-    assert [reports[0]["note"], reports[-1]["unit"]] == ["waits for 2 executors", "steps"]
+    check_reports(output)
     result = launch.result(train)
     assert result.resumed_from_step > last
     alone = launch.run(launch.request(tmp_path / "set", tmp_path / "alone", "ddp", 2, **LONG))

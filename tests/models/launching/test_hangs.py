@@ -65,6 +65,7 @@ def test_a_rank_that_sleeps_is_named_with_its_step_and_its_stack(ranks: int, fea
     assert "start again" not in log
 
 
+@pytest.mark.soak
 def test_a_rank_that_is_stopped_is_named(feature_set: Path, tmp_path: Path) -> None:
     wanted = wanted_in(feature_set, tmp_path, 2)
     with launch.start(wanted) as agent:

@@ -64,7 +64,7 @@ def test_a_rank_is_killed_and_the_run_resumes_by_itself(untouched: Untouched, tm
     assert_nothing_was_lost(result, untouched)
 
 
-@pytest.mark.parametrize("victims", [the_agent, the_group])
+@pytest.mark.parametrize("victims", [pytest.param(the_agent, marks=pytest.mark.soak), the_group])
 def test_the_agent_is_killed_and_the_next_call_goes_on(
     victims: Callable[[Popen[str]], list[int]], untouched: Untouched, tmp_path: Path
 ) -> None:
@@ -106,6 +106,7 @@ def with_transform(wanted: TrainRequest, name: str) -> TrainRequest:
     return wanted.model_copy(update={"feed": wanted.feed.model_copy(update={"transform": f"{__name__}:{name}"})})
 
 
+@pytest.mark.soak
 def test_what_fails_again_and_again_without_getting_further_is_given_up(untouched: Untouched, tmp_path: Path) -> None:
     wanted = launch.request(untouched.feature_set, tmp_path, launcher={"restarts": 1})
     with launch.start(with_transform(wanted, "broken")) as agent:

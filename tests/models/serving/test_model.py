@@ -143,6 +143,7 @@ def test_the_holdout_has_the_labels_of_the_test_split(trained: dict[Task, Traine
 
 
 @pytest.mark.spark
+@pytest.mark.soak
 def test_spark_gives_the_same_answer(trained: dict[Task, Trained], logged: dict[Task, Path], tmp_path: Path) -> None:
     raw = raw_rows(trained["binary"]).head(300)
     raw.to_parquet(tmp_path / "rows.parquet")

@@ -94,6 +94,7 @@ def test_rows_that_break_a_check_are_quarantined_with_the_reason(prepare: Prepar
     assert '"distance":"-3"' in kept.set_index("reason").row["impossible distance"]
 
 
+@pytest.mark.soak
 def test_a_bad_copy_pushes_no_good_flight_out(prepare: Prepare, copy: Path) -> None:
     """Neither one that breaks a rule, whatever it says of its outcome, nor one of another day or without a line."""
     good = pd.read_csv(copy / "flights.csv", dtype=str, keep_default_na=False)
