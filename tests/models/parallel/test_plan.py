@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from conf.exchange import Plan, TrainRequest, TrainResult
+from conf.manifest import read_manifest
 from conf.networks import Mlp
 from conf.schema import Checkpointing
 from conf.strategies import StrategyName
+from models.parallel.plan import Sketch
 from models.reporting import costs
 from tests.feature_sets import write_feature_set
 from tests.models import launch, trainings
@@ -96,6 +98,21 @@ def assert_as_planned(result: TrainResult, but: tuple[str, ...] = ()) -> None:
     for part in {"parameters", "gradients", "optimizer", "activations", "memory", "communicated"} - {*but}:
         measured = result.metrics[f"{part}_bytes"]
         assert planned[f"{part}_bytes"] == pytest.approx(measured, rel=TOLERANCE), part
+
+
+def test_stages_recompute_all_that_they_have(feature_set: Path, tmp_path: Path) -> None:
+    """A network in one piece keeps the activations of its last segment, a stage does not."""
+    wanted = request(feature_set, tmp_path, ("pipeline", "every", "32-true"))
+    manifest = read_manifest(str(feature_set))
+
+    def flop(checkpointing: Checkpointing, *, stages: bool = False) -> float:
+        sketch = Sketch(wanted.model, manifest, wanted.trainer, checkpointing, 2048)
+        return (sketch.in_stages() if stages else sketch).step(2048).flop
+
+    plain, whole, cut = flop("none"), flop("every"), flop("every", stages=True)
+    forward = (cut - plain) / len(DEEP.hidden)  # of a block
+    assert flop("none", stages=True) == plain
+    assert whole == pytest.approx(cut - forward, rel=0.01)
 
 
 def test_memory_is_the_sum_of_its_parts() -> None:
