@@ -1,6 +1,6 @@
 """The stages of the pipeline, each a Prefect task around engines that run in processes of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from conf.exchange import EvaluateResult, PlanResult, PrepareResult, RegisterResult, Track, TrainResult
+from conf.fault import Fault
 from conf.manifest import Manifest, read_manifest
 from conf.schema import Settings
 from flows.context import Context, Stage
@@ -86,7 +87,20 @@ def train(run: Context, feature_set: str, settings: Settings) -> TrainResult:
         )
         shown = {name: result.metrics[name] for name in ("rows_per_second", "data_wait_share")}
         run.tracker.record(shown | {"epochs": result.epochs, "restarts": result.restarts})
+    for line in slowed(settings.fault, result.metrics):
+        run.display.say(line)
     return result
+
+
+def slowed(fault: Fault, metrics: Mapping[str, float]) -> list[str]:
+    """A line for a person who slowed a rank on purpose: what became of it, over the last epoch."""
+    if fault.slow_rank is None or fault.slow_factor is None:
+        return []
+    line = f"  fault: rank {fault.slow_rank} took {fault.slow_factor:g} times as long on purpose"
+    if "idle_share" not in metrics:
+        return [line]
+    share = metrics[f"rank_{fault.slow_rank}_rows_share"]
+    return [f"{line}; it had {share:.0%} of the rows, and ranks waited {metrics['idle_share']:.0%} of their time"]
 
 
 def launch(

@@ -1,8 +1,9 @@
-"""What the prepare stage tells a person about a table."""
+"""What stages tell a person: of a table, and of a rank that was slowed."""
 
 from pathlib import Path
 
-from flows.stages import told
+from conf.fault import Fault
+from flows.stages import slowed, told
 from tests.feature_sets import write_feature_set
 
 
@@ -22,3 +23,11 @@ def test_what_was_inferred_and_quarantined_is_told_the_most_frequent_first(tmp_p
             f"the rows are in {tmp_path / 'quarantine'}"
         ),
     ]
+
+
+def test_a_rank_that_is_slow_on_purpose_is_told() -> None:
+    assert slowed(Fault(), {}) == []
+    fault = Fault(slow_rank=1, slow_factor=3)
+    assert slowed(fault, {}) == ["  fault: rank 1 took 3 times as long on purpose"]
+    (line,) = slowed(fault, {"rank_1_rows_share": 0.23, "idle_share": 0.021})
+    assert line.endswith("; it had 23% of the rows, and ranks waited 2% of their time")
