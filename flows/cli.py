@@ -51,6 +51,9 @@ def run(
     """Run the pipeline here and now."""
     with errors_for_people(debug=debug):
         settings = compose(experiment, overrides or [])
+        from models.parallel.room import ranks_of
+
+        ranks_of(settings)  # a mistake is told before anything starts
         from flows.local import run_here
 
         summary = run_here(experiment, settings, overrides or [], Console())

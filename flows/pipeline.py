@@ -72,7 +72,7 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
     name = f"{settings.experiment}-{settings.strategy.name}"
     with tracked(settings, folder, name, _tags(settings)) as tracker:
         _introduce(tracker, settings)
-        ranks = _ranks(settings)
+        ranks = ranks_of(settings)  # a mistake is told before anything starts
         check_resume(settings)
         run = Context(settings, folder, tracker, shown_on)
         for line in wanting(settings.launcher):
@@ -80,7 +80,7 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
         feature_set = prepare(run)
         if settings.strategy.name == "auto":
             run.settings = settings = plan(run, feature_set, settings)
-            ranks = _ranks(settings)
+            ranks = ranks_of(settings)
         best = settings if settings.tuner.name == "none" else tune(run, feature_set)
         _describe(tracker, best, ranks)
         trained = train.with_options(retries=settings.launcher.retries)(run, feature_set, best)
@@ -89,14 +89,6 @@ def run_stages(settings: Settings, shown_on: Display) -> Summary:
         summary = summarise(run, feature_set, ranks, judged, registered)
         tracker.client.log_text(tracker.run_id, summary.model_dump_json(indent=2), "summary.json")
     return summary
-
-
-def _ranks(settings: Settings) -> int:
-    """How many ranks training gets; a mistake is told before anything starts."""
-    ranks = ranks_of(settings)
-    if settings.strategy.name != "auto":  # which has yet to be chosen
-        settings.fault.check(ranks)
-    return ranks
 
 
 def _tags(settings: Settings) -> dict[str, str]:

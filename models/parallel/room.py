@@ -14,7 +14,8 @@ def ranks_of(settings: Settings) -> int:
     """Count the ranks of a run's training.
 
     Raises:
-        FranklinError: its launcher cannot start so many, or its strategy, network or batch does not suit them.
+        FranklinError: its launcher cannot start so many, its strategy, network or batch does not suit them, or the rank
+            that is to be slow is none of them.
 
     """
     if isinstance(settings.launcher, Torchrun):
@@ -24,6 +25,8 @@ def ranks_of(settings: Settings) -> int:
         raise FranklinError("trainer.accelerator=gpu: this machine has no GPU; take trainer.accelerator=auto")
     ranks = world_size(settings.strategy, settings.feed.batch_size, room)
     _check_network(settings, ranks)
+    if settings.strategy.name != "auto":  # which has yet to be chosen
+        settings.fault.check(ranks)
     return ranks
 
 

@@ -70,10 +70,10 @@ def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path],
 
 
 def test_more_ranks_than_the_machine_can_hold(up: Up, breast: Path) -> None:
+    before = sorted((up.home / "runs").glob("*"))
     done = franklin("run", breast, "strategy=ddp", "strategy.world_size=512", "feed.batch_size=512", home=up.home)
     assert "strategy.world_size=512: this machine has" in complaint(done)
-    newest = up.client.search_runs([up.client.get_experiment_by_name("breast").experiment_id], max_results=1)[0]
-    assert newest.info.status == "FAILED"
+    assert sorted((up.home / "runs").glob("*")) == before  # told before anything starts
 
 
 @pytest.mark.soak
