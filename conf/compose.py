@@ -229,8 +229,22 @@ def _lay_over(tree: dict[str, Any], values: dict[str, Any]) -> None:
         for part in path[:-1]:
             node = node.get(part) if isinstance(node, dict) else None
         if not isinstance(node, dict) or (path[-1] not in node and not opened):
-            raise FranklinError(f"unknown key '{key}': {nearest(key, (name for name, _ in _items(tree)))}")
+            raise FranklinError(f"unknown key '{key}': {_elsewhere(key, tree)}")
         node[path[-1]] = value
+
+
+def _elsewhere(key: str, tree: dict[str, Any]) -> str:
+    """Say which choices of its group have a key that the chosen one lacks, or else what is spelt nearest."""
+    group, _, name = key.partition(".")
+    contents = {
+        choice: yaml.safe_load((ROOT / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+        for choice in groups().get(group, [])
+    }
+    have = [choice for choice, content in contents.items() if name in content.get(group, content)]
+    if have and isinstance(tree[group], dict) and "name" in tree[group]:
+        verb = "has" if len(have) == 1 else "have"
+        return f"{group}={tree[group]['name']} has none, but {group}={', '.join(have)} {verb}"
+    return nearest(key, (name for name, _ in _items(tree)))
 
 
 def _items(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

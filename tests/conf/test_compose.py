@@ -93,6 +93,11 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
             ("flights_delay", "trainer.max_epoch=3"),
             "unknown key 'trainer.max_epoch': did you mean 'trainer.max_epochs'?",
         ),
+        (
+            ("flights_delay", "strategy=async", "strategy.every=4"),
+            "unknown key 'strategy.every': strategy=async has none, but strategy=local_sgd has",
+        ),
+        (("flights_delay", "model.width=64"), "model=mlp has none, but model=decoder, ft_transformer, resnet have"),
         (("flights_delay", "stratgy=ddp"), "unknown key 'stratgy': did you mean 'strategy'?"),
         (("flights_delay", "trainer.max_epochs=many"), "trainer.max_epochs: Input should be a valid integer"),
         (("flights_delay", "trainer.max_epochs=0"), "trainer.max_epochs: Input should be greater than 0, not 0"),
