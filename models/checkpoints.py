@@ -32,7 +32,7 @@ class Checkpoints(Checkpoint):
     ) -> None:
         """Write into `folder` after each epoch, every so many steps, and when ranks are asked to `stop`.
 
-        Whether ranks `steps_alone`, those in step being as far as one another anyway, says how often they agree on it.
+        Where ranks do `steps_alone`, they agree on it less often, lest those ahead wait for the others.
         """
         self._saver, self._folder, self._every_steps = saver, folder, every_steps
         self._stop, self._agreement = stop, Agreement(stop, seldom=steps_alone)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from models import watching
+from models.parallel.messages import Stage
 
 TORCH = Path(sysconfig.get_path("purelib"), "torch")
 SCHEDULE, ENGINE = TORCH / "distributed/pipelining/schedules.py", TORCH / "autograd/graph.py"
@@ -48,3 +49,18 @@ def test_who_waits_is_told_from_who_works(files: Sequence[Path], waits: bool) ->
     found = place_in(files)
     assert found["waits"] is waits
     assert files[-1].name in found["stack"]
+
+
+def test_a_stage_works_in_its_backward_pass() -> None:
+    found: dict[str, Any] = {}
+
+    def inmost() -> None:
+        frame: Any = sys._getframe(1)
+        found.update(watching._place(frame))
+
+    names: dict[str, Any] = {"called": inmost}
+    exec(compile("def run():\n    called()", str(ENGINE), "exec"), names)  # noqa: S102 -- frames of these files
+    exec(compile(f"def {watching.WORKS}():\n    run()", str(STAGE), "exec"), names)  # noqa: S102 -- the same
+    names[watching.WORKS]()
+    assert not found["waits"]
+    assert watching.WORKS in vars(Stage)
