@@ -1,6 +1,6 @@
 """From an experiment and overrides to validated settings, with errors that name the nearest valid word."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from conf.errors import FranklinError, closest
+from conf.complaints import complaint, nearest
+from conf.errors import FranklinError
 from conf.places import is_url
 from conf.schema import Settings
 from conf.strategies import AnyStrategy, StrategyName
@@ -22,7 +23,6 @@ TABLE_SUFFIXES = (".csv", ".parquet", ".orc", ".json", ".jsonl", ".ndjson", ".zi
 OPEN_MAPPINGS = ("data.columns", "data.checks.columns", "data.options", "data.split", "spark.conf", "tuner.space")
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
-LISTED_AT_MOST = 12
 
 
 def groups() -> dict[str, list[str]]:
@@ -92,47 +92,6 @@ def default_home() -> Path:
 def dump(settings: Settings) -> str:
     """The settings as YAML, in the order of the tree."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint such as `did you mean 'ddp'? known: ddp, fsdp, single`."""
-    known = sorted(known)
-    close = [key for key in known if key.endswith(f".{word}")] or [key for key in [closest(word, known)] if key]
-    guess = f"did you mean {' or '.join(repr(key) for key in close)}? " if close else ""
-    listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else "`franklin config` prints every one"
-    return guess + listed if known else "there is none"
-
-
-def complaint(error: ValidationError, tree: Any) -> str:
-    """The first complaint of a validation of `tree` in one line, and how many more there are."""
-    first, *others = error.errors(include_url=False)
-    where = ".".join(_keys(first["loc"], tree, missing=first["type"] == "missing"))
-    said, more = first["msg"].removeprefix("Value error, "), f" (and {len(others)} more)" if others else ""
-    match first["type"]:
-        case "value_error":
-            pass
-        case "missing":
-            also = [each for each in others if each["type"] == "missing"]
-            where = ", ".join([where, *(".".join(_keys(each["loc"], tree, missing=True)) for each in also)])
-            said, more = f"not set{' (each of them)' if also else ''}", ""
-        case "union_tag_invalid":
-            kind, word = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
-            known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
-            said = f"there is no {kind} '{word}': {nearest(word, known)}"
-        case _:
-            said = f"{said}, not {first['input']!r}"
-    return f"{where and where + ': '}{said}{more}"
-
-
-def _keys(location: Sequence[str | int], tree: Any, *, missing: bool) -> Iterator[str]:
-    """Those parts of a location that a person has written; Pydantic also names the members of unions on the way."""
-    for number, part in enumerate(location):
-        there = part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int)
-        if there:
-            tree = tree[cast("Any", part)]
-            yield str(part)
-        elif missing and number + 1 == len(location):
-            yield str(part)
 
 
 def _absolute(path: str) -> str:

@@ -2,8 +2,7 @@
 
 from uuid import uuid4
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
 
 from conf.exchange import PlanResult, PrepareResult
 from conf.schema import Settings
@@ -14,7 +13,7 @@ from flows.processes import Cost, run_engine
 from spark_jobs.fingerprint import fingerprint, pinned
 
 
-def plans(settings: Settings) -> Table:
+def plans(settings: Settings) -> Group:
     """Plan every strategy for a feature set, which is prepared first if it is not there.
 
     Raises:

@@ -5,8 +5,9 @@ from io import StringIO
 from typing import NamedTuple, get_args
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from conf.compose import shipped
 from conf.errors import FranklinError
@@ -18,6 +19,11 @@ from models.parallel.world import world_size
 
 GIGABYTE = 1e9
 WIDTH = 120
+LEGEND = (
+    "params, grads, optim, activ: MiB of parameters, gradients, optimizer state and",
+    "activations in the rank that holds most; memory: all of them",
+    "sent: MiB that a rank sends in a step; ms: what a step is expected to take",
+)
 
 
 class Judged(NamedTuple):
@@ -96,10 +102,9 @@ def choose(settings: Settings, judged: Sequence[Judged], others: Sequence[str]) 
     return settings.model_copy(update={"strategy": found.strategy})
 
 
-def table(judged: Sequence[Judged], others: Sequence[str], *, auto: bool) -> Table:
-    """Show plans to a person, and why there are none of others; bytes in MiB, of the rank that needs most."""
-    caption = "\n".join(("MiB that a rank holds and sends in a step, milliseconds of a step", *others))
-    shown = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=0, pad_edge=False)
+def table(judged: Sequence[Judged], others: Sequence[str], *, auto: bool) -> Group:
+    """Show plans to a person, which of them is best at what, and why there are none of others."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     headings = ("ranks", "params", "grads", "optim", "activ", "memory", "sent", "ms")
     shown.add_column("strategy", no_wrap=True)
     for heading in headings:
@@ -111,11 +116,21 @@ def table(judged: Sequence[Judged], others: Sequence[str], *, auto: bool) -> Tab
         sizes = (f"{size / 2**20:,.1f}" for size in (*parts, plan.memory_bytes, plan.communicated_bytes))
         verdict = ("  chosen" if number == 0 and fits else "" if fits else "  too large",) if auto else ()
         shown.add_row(plan.strategy, str(plan.world_size), *sizes, f"{seconds * 1000:,.1f}", *verdict)
-    return shown
+    return Group(shown, Text("\n".join((*LEGEND, *_verdict(judged), *others)), style="dim"))
 
 
-def as_text(shown: Table) -> str:
-    """A table as plain lines."""
+def _verdict(judged: Sequence[Judged]) -> Iterator[str]:
+    if len(judged) > 1:
+        quickest = min(judged, key=lambda each: each.seconds)
+        least = min(judged, key=lambda each: each.plan.memory_bytes).plan
+        yield (
+            f"quickest: {quickest.plan.strategy}, {quickest.seconds * 1000:,.1f} ms; "
+            f"least memory: {least.strategy}, {mebibytes(least.memory_bytes)} a rank"
+        )
+
+
+def as_text(shown: Group) -> str:
+    """What is shown, as plain lines."""
     console = Console(width=WIDTH, file=StringIO(), force_terminal=False)
     with console.capture() as captured:
         console.print(shown)

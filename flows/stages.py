@@ -134,7 +134,7 @@ def register(run: Context, feature_set: str, trained: TrainResult, settings: Set
     with run.stage("register") as stage:
         request = to_register(settings, run.folder, feature_set, trained.weights, run.tracker.quick_track)
         result = stage.run(REGISTER, request, RegisterResult)
-        stage.note = f"version {result.version}, {result.alias}: {result.decision}"
+        stage.note = f"version {result.version} is {result.alias}"
     return result
 
 

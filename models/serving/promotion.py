@@ -67,7 +67,7 @@ class Contest:
         if found is None:
             return Decision(wins=False, text=f"{name} stays: {metric.title} is not defined on these rows")
         gain = found if metric.higher_is_better else Estimate(value=-found.value, low=-found.high, high=-found.low)
-        numbers = f"{metric.title} gain {gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+        numbers = f"{metric.title} gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
         metrics = {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
         if gain.low > 0:
             return Decision(wins=True, text=f"beats {name}: {numbers}", metrics=metrics)

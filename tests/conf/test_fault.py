@@ -26,7 +26,7 @@ def test_a_slow_rank_has_to_be_one_of_the_ranks() -> None:
     [
         ("fault.slow_rank=1", r"^fault: slow_rank=1 alone slows nothing; say fault.slow_factor as well$"),
         ("fault.slow_factor=3", r"^fault: slow_factor=3 alone slows nothing; say fault.slow_rank as well$"),
-        ("fault.slow_factor=0.5", r"^fault.slow_factor: Input should be greater than or equal to 1, not 0.5"),
+        ("fault.slow_factor=0.5", r"^fault.slow_factor: must be greater than or equal to 1, not 0.5"),
         ("fault.slow_rnak=1", r"did you mean 'fault.slow_rank'"),
     ],
 )

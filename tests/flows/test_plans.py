@@ -38,6 +38,11 @@ def test_the_quickest_that_fits_is_chosen(memory: str, chosen: str) -> None:
     assert line[0] == chosen
 
 
+def test_the_table_says_what_each_is_best_at() -> None:
+    shown = as_text(table(judge(compose("flights_delay", []), PLANS), [], auto=False))
+    assert shown.rstrip().endswith("quickest: single, 200.0 ms; least memory: fsdp, 8.0 MiB a rank")
+
+
 def test_on_gpus_ranks_do_not_share_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     settings = compose("flights_delay", ["strategy=auto"])

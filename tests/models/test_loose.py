@@ -103,10 +103,10 @@ def test_a_loss_that_is_not_finite_ends_whoever_serves_too(feature_set: Path, tm
         (["strategy=async", "trainer.average=0.9"], r"^strategy=async has no weights .* say trainer.average=null$"),
         (["strategy=async", "trainer.accumulate=2"], r"^strategy=async takes .* say trainer.accumulate=1$"),
         (["strategy=async", "feed.layout=stored"], r"^strategy=async needs all rows at hand, .* feed.layout=mapped$"),
-        (["strategy=async", "strategy.max_staleness=0"], r"^strategy.max_staleness: Input should be greater than 0"),
+        (["strategy=async", "strategy.max_staleness=0"], r"^strategy.max_staleness: must be greater than 0"),
         (["trainer.average=0.9"], r"^strategy=local_sgd has no weights .* say trainer.average=null$"),
-        (["strategy.every=0"], r"^strategy.every: Input should be greater than 0, not 0$"),
-        (["strategy.outer_momentum=1"], r"^strategy.outer_momentum: Input should be less than 1, not 1$"),
+        (["strategy.every=0"], r"^strategy.every: must be greater than 0, not 0$"),
+        (["strategy.outer_momentum=1"], r"^strategy.outer_momentum: must be less than 1, not 1$"),
     ],
 )
 def test_what_ranks_that_step_alone_cannot_do(changes: list[str], line: str) -> None:
