@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
@@ -134,6 +135,24 @@ def last_checkpoint(folder: Path) -> Path | None:
             "start afresh"
         )
     return None
+
+
+def check_agreed(last: Path | None) -> None:
+    """Make sure that all ranks of the process group go on from the same checkpoint; every rank calls this.
+
+    A network's file system may show a machine for a while what was there before; ranks that start again look anew.
+
+    Raises:
+        RuntimeError: they do not.
+
+    """
+    found: list[str] = [""] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(found, last.name if last else "no checkpoint")
+    for rank, name in enumerate(found):
+        if name != found[0]:
+            raise RuntimeError(
+                f"rank {rank} sees {name} where rank 0 sees {found[0]}: their machines' files differ yet"
+            )
 
 
 def clear(folder: Path, last: Path | None) -> None:

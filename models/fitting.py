@@ -125,7 +125,7 @@ def fit(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=Ranks(parallelism, saver, patience, averaged.state if averaged else dict),
+        strategy=Ranks(parallelism, saver, patience, averaged.state if averaged else dict, last),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
         accumulate_grad_batches=request.trainer.accumulate,

@@ -13,6 +13,7 @@ from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 
 from conf.errors import FranklinError
+from models.checkpoints import check_agreed
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
 from models.shards import APART, AVERAGE, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
@@ -25,7 +26,12 @@ class Ranks(ModelParallelStrategy):
     """
 
     def __init__(
-        self, parallelism: Parallelism[Any], saver: Saver, timeout: timedelta, average: Callable[[], dict[str, Any]]
+        self,
+        parallelism: Parallelism[Any],
+        saver: Saver,
+        timeout: timedelta,
+        average: Callable[[], dict[str, Any]],
+        last: Path | None,
     ) -> None:
         """Take what is together here.
 
@@ -34,10 +40,12 @@ class Ranks(ModelParallelStrategy):
             saver: who writes checkpoints.
             timeout: a rank that keeps the others waiting so long is an error.
             average: gives averaged weights, under the names of the whole network, if there are any.
+            last: the checkpoint that this rank goes on from, if any.
 
         """
         super().__init__(timeout=timeout)
         self._parallelism, self._saver, self._average = parallelism, saver, average
+        self._last = last
 
     def setup_environment(self) -> None:
         """Join the process group, if there are several ranks, and lay out the mesh."""
@@ -50,6 +58,7 @@ class Ranks(ModelParallelStrategy):
                 timeout=self._timeout,
                 device_id=self.root_device if gpu else None,
             )
+            check_agreed(self._last)
             names, sizes = zip(*self._parallelism.dimensions.items(), strict=True)
             self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
             cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do

@@ -114,3 +114,8 @@ def test_a_checkpoint_of_a_later_epoch_than_training_has_is_told_at_once(written
     line = "step-000000060 is of epoch 3, and trainer.max_epochs=1; take as many as it has, or more"
     assert launch.answer(wanted)["error"].endswith(line)
     assert "start again" not in launch.log(wanted)
+
+
+@pytest.mark.distributed
+def test_ranks_that_would_go_on_from_different_checkpoints_end_and_look_anew() -> None:
+    launch.together("tests.models.agreeing", 2, "the_same_is_fine", "another_one_ends_every_rank")
