@@ -6,8 +6,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from conf.errors import closest
+from conf.strict import LOOKS
 
 LISTED_AT_MOST = 12
+WORDS = dict(LOOKS.values())
 WHOLE, NUMBER, SWITCH = "must be a whole number", "must be a number", "must be true or false"
 MUST_BE = {  # Pydantic's kinds of errors whose own words speak of its parser
     "int_parsing": WHOLE,
@@ -22,6 +24,7 @@ MUST_BE = {  # Pydantic's kinds of errors whose own words speak of its parser
     "dict_type": "must be a mapping, {{key: value}}",
     "model_type": "must be a mapping, {{key: value}}",
     "model_attributes_type": "must be a mapping, {{key: value}}",
+    "path_type": "must be a path",
     "too_short": "must have {min_length} or more entries",
 }
 
@@ -51,6 +54,8 @@ def complaint(error: ValidationError, tree: Any) -> str:
             kind, word = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
             known = first["ctx"]["expected_tags"].replace("'", "").split(", ")
             said = f"there is no {kind} '{word}': {nearest(word, known)}"
+        case "string_pattern_mismatch" if words := WORDS.get(first["ctx"]["pattern"]):
+            said = f"must be {words}, not {first['input']!r}"
         case kind if kind in MUST_BE:
             said = f"{MUST_BE[kind].format(**first.get('ctx', {}))}, not {first['input']!r}"
         case _:

@@ -12,7 +12,7 @@ class Fault(Strict):
     """A rank that is slow."""
 
     slow_rank: Annotated[int, Field(ge=0)] | None = Field(default=None, description="which rank is slow; null: none")
-    slow_factor: Annotated[float, Field(ge=1)] | None = Field(
+    slow_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
         default=None, description="times as long as its own work takes that rank"
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from conf.strict import Positive, Strict
+from conf.strict import Address, Positive, Strict
 
 
 class Launcher(Strict):
@@ -26,7 +26,7 @@ class Torchrun(Launcher):
 
     name: Literal["torchrun"]
     nodes: Positive = Field(description="machines that share the ranks equally")
-    address: Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")] | None = Field(
+    address: Address | None = Field(
         description="HOST:PORT at which the other machines find this one; null: one machine, and a free port"
     )
 

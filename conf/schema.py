@@ -11,7 +11,7 @@ from conf.launchers import AnyLauncher
 from conf.networks import AnyNetwork, check_columns
 from conf.spark import AnySpark, Cluster
 from conf.strategies import AnyStrategy, Async, Ddp, LocalSgd
-from conf.strict import Name, Positive, Share, Strict
+from conf.strict import Function, Name, Positive, Rate, Share, Size, Strict
 
 Checkpointing = Literal["none", "sqrt", "every", "selective"]
 TunerName = Literal["none", "grid", "random", "tpe"]
@@ -25,9 +25,9 @@ class Feed(Strict):
     layout: Literal["mapped", "stored"] = Field(
         description="mapped: decoded once, into a file that epochs map into memory; stored: decoded in every epoch"
     )
-    memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="that a rank's rows take, such as 256m")]
+    memory: Annotated[Size, Field(description="that a rank's rows take, such as 256m")]
     cache: Path | None = Field(description="local folder for mapped files; null: in the feature set, if that is local")
-    transform: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = Field(
+    transform: Function | None = Field(
         default=None,
         description="`module:function` that changes each train batch (what all rows need is encoding); null: none",
     )
@@ -43,8 +43,8 @@ class Optimizer(Strict):
     """AdamW with linear warm-up and cosine decay."""
 
     name: Literal["adamw"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     warmup_share: Annotated[float, Field(ge=0, lt=1, description="share of all steps with a rising rate")]
 
 
@@ -54,7 +54,7 @@ class Trainer(Strict):
     max_epochs: Positive
     patience: Positive = Field(description="epochs without a better validation loss before training stops")
     precision: Literal["32-true", "bf16-mixed"]
-    gradient_clip: Annotated[float, Field(gt=0)] | None
+    gradient_clip: Rate | None
     accumulate: Positive = Field(description="batches whose gradients add up to one step")
     average: Share | None = Field(description="decay of an exponential moving average of the weights; null: none")
     compile: bool = Field(description="whether torch.compile makes code of the blocks; needs a C++ compiler")

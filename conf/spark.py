@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from conf.places import without_secrets
-from conf.strict import Positive, Strict, Text
+from conf.strict import Positive, Size, Strict, Text
 
 LEAST_MEMORY_MIB = 512  # Spark starts with no less
 
@@ -17,7 +17,7 @@ def _is_enough(memory: str) -> str:
     return memory
 
 
-Memory = Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$"), AfterValidator(_is_enough)]
+Memory = Annotated[Size, AfterValidator(_is_enough)]
 
 
 def _said(way: str, *starts: str) -> BeforeValidator:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from conf.strict import Positive, Strict
+from conf.strict import Positive, Rate, Size, Strict
 
 StrategyName = Literal["single", "ddp", "fsdp", "tensor", "pipeline", "local_sgd", "async", "auto"]
 
@@ -88,7 +88,7 @@ class LocalSgd(Parallel):
 
     name: Literal["local_sgd"]
     every: Positive = Field(description="steps from one exchange to the next")
-    outer_learning_rate: Annotated[float, Field(gt=0, description="share of the average change that is taken")]
+    outer_learning_rate: Annotated[Rate, Field(description="share of the average change that is taken")]
     outer_momentum: Annotated[float, Field(ge=0, lt=1, description="of the changes taken, as Nesterov has it")]
 
 
@@ -108,9 +108,9 @@ class Auto(Parallel):
     """
 
     name: Literal["auto"]
-    memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$", description="of a rank, such as 4g")]
+    memory: Annotated[Size, Field(description="of a rank, such as 4g")]
     candidates: list[Literal["single", "ddp", "fsdp", "tensor", "pipeline"]] = Field(min_length=1)
-    gigabytes_per_second: Annotated[float, Field(gt=0, description="that a rank can send to others")]
+    gigabytes_per_second: Annotated[Rate, Field(description="that a rank can send to others")]
 
     @property
     def memory_bytes(self) -> int:

@@ -8,9 +8,17 @@ from conf.errors import closest
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[
-    str, Field(pattern=r"^\w[\w.-]*$", description="of letters, digits and _.-: it names folders and models")
-]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LOOKS = {  # what a pattern stands for, in words for a person
+    "name": (r"^\w[\w.-]*$", "of letters, digits and _.-"),
+    "size": (r"^[1-9]\d*[mg]$", "like 512m or 4g"),
+    "address": (r"^[^\s:]+:\d{1,5}$", "HOST:PORT"),
+    "function": (r"^[\w.]+:\w+$", "module:function"),
+}
+Name = Annotated[str, Field(pattern=LOOKS["name"][0], description=f"{LOOKS['name'][1]}: it names folders and models")]
+Size = Annotated[str, Field(pattern=LOOKS["size"][0])]
+Address = Annotated[str, Field(pattern=LOOKS["address"][0])]
+Function = Annotated[str, Field(pattern=LOOKS["function"][0])]
 
 
 def _text(value: Any) -> Any:

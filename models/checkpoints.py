@@ -4,7 +4,10 @@ The last ones are kept, and the one after the best epoch; see `conf.checkpoints`
 """
 
 import signal
+import socket
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,14 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from conf.checkpoints import PARTIAL, complete
+from conf.checkpoints import IDENTITY, PARTIAL, check_identity, complete
 from conf.errors import FranklinError
+from conf.exchange import answer
 from models.shards import Saver, damage, remove, remove_whole, step_name
 from models.stopping import Agreement, Stop, StoppedError
+
+SEEN_SECONDS = 90.0  # longer than a network's file system remembers what a folder held
+LOOK_SECONDS = 0.5
 
 
 class Checkpoints(Checkpoint):
@@ -137,22 +144,47 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def check_agreed(last: Path | None) -> None:
-    """Make sure that all ranks of the process group go on from the same checkpoint; every rank calls this.
+def begin(folder: Path, fits: Mapping[str, object]) -> Path | None:
+    """Find the checkpoint that rank 0 has all ranks go on from, and leave none behind it.
 
-    A network's file system may show a machine for a while what was there before; ranks that start again look anew.
+    Args:
+        folder: of the checkpoints.
+        fits: what has to be the same where a training goes on; written down if this one is new.
 
     Raises:
-        RuntimeError: they do not.
+        FranklinError: the checkpoints are of another training, or damaged.
 
     """
-    found: list[str] = [""] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(found, last.name if last else "no checkpoint")
-    for rank, name in enumerate(found):
-        if name != found[0]:
-            raise RuntimeError(
-                f"rank {rank} sees {name} where rank 0 sees {found[0]}: their machines' files differ yet"
+    if last := last_checkpoint(folder):
+        check_identity(folder, fits, "delete that folder to start afresh")
+    clear(folder, last)
+    if last is None:
+        answer(folder / IDENTITY, dict(fits))
+    return last
+
+
+def together(folder: Path, last: Path | None, seconds: float = SEEN_SECONDS) -> Path | None:
+    """Go on from what rank 0 has found; all ranks of the process group call this.
+
+    A network's file system may show another machine for a while what was there before, so it waits `seconds` for it.
+
+    Raises:
+        FranklinError: this rank does not see it.
+
+    """
+    names = [last.name if last else None]
+    torch.distributed.broadcast_object_list(names)
+    if names[0] is None:
+        return None
+    path, deadline = folder / names[0], time.monotonic() + seconds
+    while reason := damage(path):
+        if time.monotonic() > deadline:
+            raise FranklinError(
+                f"rank {torch.distributed.get_rank()} on {socket.gethostname()} cannot read {path}, from which rank 0 "
+                f"goes on ({reason}); all machines must see franklin's home under one path"
             )
+        time.sleep(LOOK_SECONDS)
+    return path
 
 
 def clear(folder: Path, last: Path | None) -> None:

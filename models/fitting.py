@@ -3,32 +3,34 @@
 import os
 import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
-from conf.checkpoints import IDENTITY, PARTIAL, check_identity, identity
+from conf.checkpoints import PARTIAL, identity
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest, TrainResult, answer
+from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import Manifest
 from conf.strategies import Async, Fsdp
 from models import networks
 from models.averaging import Average
 from models.balance import Balance
-from models.checkpoints import Checkpoints, clear, last_checkpoint
+from models.checkpoints import Checkpoints, begin, together
 from models.feeds.feed import Feed
 from models.feeds.record import Record
 from models.feeds.transformed import Transformed
 from models.marks import Marks
 from models.measuring import Measure
 from models.module import Learner
+from models.networks.network import Network
 from models.pace import Clock
 from models.parallel.checkpointing import checkpoint_blocks
 from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
-from models.parallel.ranks import Ranks
+from models.parallel.ranks import Ranks, meet, part
 from models.parallel.world import count_cores
 from models.reporting import Reporter
 from models.shards import Saver, consolidate
@@ -86,14 +88,11 @@ def fit(
     share_cores(network, request.feed.batch_size // (1 if parallelism.whole_steps else request.world_size), cores)
     folder = request.run_folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    last = last_checkpoint(folder)
     fits = identity(request.seed, request.feed.batch_size, request.model) | {"feature_set": manifest.fingerprint}
-    if last is not None:
-        check_identity(folder, fits, "delete that folder to start afresh")
-    if rank == 0:
-        clear(folder, last)
-        if last is None:
-            answer(folder / IDENTITY, fits)
+    last = begin(folder, fits) if rank == 0 else None
+    meet(request.world_size, timedelta(seconds=request.launcher.hang_seconds) + LONGER)
+    if request.world_size > 1:
+        last = together(folder, last)
     total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
     learner = Learner(
         network,
@@ -113,7 +112,6 @@ def fit(
         for block in network.blocks:
             block.compile()
     averaged = Average(network, request.trainer.average) if request.trainer.average else None
-    patience = timedelta(seconds=request.launcher.hang_seconds) + LONGER
     saver = Saver(folder, request.trainer.keep_checkpoints)
     checkpoints = Checkpoints(
         saver, folder, request.trainer.checkpoint_steps, stop, steps_alone=parallelism.steps_alone
@@ -125,7 +123,7 @@ def fit(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=local_ranks,
         num_nodes=request.world_size // local_ranks,
-        strategy=Ranks(parallelism, saver, patience, averaged.state if averaged else dict, last),
+        strategy=Ranks(parallelism, saver, averaged.state if averaged else dict),
         precision=request.trainer.precision,
         max_epochs=request.trainer.max_epochs,
         accumulate_grad_batches=request.trainer.accumulate,
@@ -148,24 +146,28 @@ def fit(
     take_over(trainer)
     trainer.fit(learner, train, validation, ckpt_path=last, weights_only=True)
     parallelism.close()
-    if torch.distributed.is_initialized():  # part in good order: a peer's early exit would abort the others
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    if rank != 0:
-        return None
-    reporter.close(parallelism.histograms)
-    weights = request.run_folder / "weights.pt"
+    result = None
+    if rank == 0:
+        reporter.close(parallelism.histograms)
+        result = TrainResult(
+            weights=_best_weights(checkpoints, networks.build(request.model, manifest), request.run_folder),
+            epochs=trainer.current_epoch,
+            best_epoch=checkpoints.best_epoch,
+            steps=trainer.global_step,
+            resumed_from_step=checkpoints.resumed_from_step,
+            restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
+            validation_loss=checkpoints.best_loss,
+            metrics=reporter.metrics,
+            plan=plan,
+            rows_per_second=reporter.metrics["rows_per_second"],
+        )
+    part()  # only now: should rank 0 die before, all go on from the last checkpoint
+    return result
+
+
+def _best_weights(checkpoints: Checkpoints, network: Network, folder: Path) -> Path:
+    """Write the weights of the best epoch, whole or not at all."""
+    weights = folder / "weights.pt"
     partial = weights.with_name(weights.name + PARTIAL)
-    torch.save(consolidate(checkpoints.best, networks.build(request.model, manifest)), partial)
-    return TrainResult(
-        weights=partial.replace(weights),
-        epochs=trainer.current_epoch,
-        best_epoch=checkpoints.best_epoch,
-        steps=trainer.global_step,
-        resumed_from_step=checkpoints.resumed_from_step,
-        restarts=int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
-        validation_loss=checkpoints.best_loss,
-        metrics=reporter.metrics,
-        plan=plan,
-        rows_per_second=reporter.metrics["rows_per_second"],
-    )
+    torch.save(consolidate(checkpoints.best, network), partial)
+    return partial.replace(weights)

@@ -12,13 +12,17 @@ import os
 import pickle
 import random
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
@@ -31,8 +35,10 @@ from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.utils._pytree import tree_map_only
 
 from conf.checkpoints import PARTIAL, complete
+from conf.errors import FranklinError
 
 REST = "trainer.pt"
+FULL_BYTES = 2**16  # free, of a disk that is full but for what is too little to be given out
 AVERAGE = "average"  # below it: averaged weights
 STRATEGY = "strategy"  # below it: tensors that a strategy has of its own
 APART = "ranks"  # below it, by rank: weights of ranks that hold different ones
@@ -58,7 +64,7 @@ class Saver:
         """Copy the state, and write it while training goes on; every rank calls this.
 
         Raises:
-            OSError: the last checkpoint could not be written.
+            FranklinError, OSError: the last checkpoint could not be written.
 
         """
         self.wait()
@@ -68,9 +74,10 @@ class Saver:
         rank = torch.distributed.get_rank() if ranks else 0
         partial = path.with_name(path.name + PARTIAL)
         if rank == 0:
-            partial.mkdir(exist_ok=True)  # another rank may have been quicker
-            torch.save(rest, partial / REST)
-            _sync(partial / REST)
+            with _written(self._folder):
+                partial.mkdir(exist_ok=True)  # another rank may have been quicker
+                torch.save(rest, partial / REST)
+                _sync(partial / REST)
         writing: Any = async_save(
             tensors | {"random": {str(rank): _random_state()}},
             checkpoint_id=partial,
@@ -84,12 +91,14 @@ class Saver:
         """Wait for the checkpoint that is being written.
 
         Raises:
-            OSError: it could not be.
+            FranklinError: the disk is full.
+            OSError: it could not be written for another reason.
 
         """
         if self._pending is not None:
             pending, self._pending = self._pending, None
-            pending.result()
+            with _written(self._folder):
+                pending.result()
 
     def _finish(self, writing: Future[Any], partial: Path, path: Path, best: Path, *, first: bool) -> None:
         writing.result()  # on the first rank: of all ranks
@@ -102,6 +111,30 @@ class Saver:
         for old in complete(self._folder)[: -self._keep]:
             if old != best:
                 remove_whole(old)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say why nothing can be written into `folder`, in one line.
+
+    Raises:
+        FranklinError: its disk is full.
+        OSError: there is another reason.
+
+    """
+    try:
+        yield
+    except CheckpointException as error:  # which is no Exception, and has those of all ranks
+        rank, (reason, _) = min(error.failures.items())
+        raise _told(folder, f"rank {rank}: {reason}") from None
+    except (OSError, RuntimeError) as error:
+        raise _told(folder, str(error)) from error
+
+
+def _told(folder: Path, reason: str) -> Exception:
+    if os.strerror(ENOSPC) in reason or shutil.disk_usage(folder).free < FULL_BYTES:
+        return FranklinError(f"the disk of {folder} is full; make room there, or set home to another disk")
+    return OSError(f"no checkpoint can be written into {folder}: {reason}")
 
 
 def step_name(step: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from conf.exchange import answer
+from conf.exchange import answer, answered
 
 BEAT_SECONDS = 1.0
 LISTEN_SECONDS = 4.0  # for other ranks' words about themselves, before one is accused
@@ -173,7 +173,7 @@ class Watch:
     def _agreed(self, store: Any, verdict: str) -> str:
         """Have the first verdict be that of all, and the answer."""
         agreed = verdict if store is None else store.compare_set(VERDICT, "", verdict).decode()
-        if agreed == verdict:
+        if agreed == verdict and "error" not in answered(self._reply):
             answer(self._reply, {"error": f"{verdict}; the log has the stacks of all ranks"})
         return str(agreed)
 

@@ -63,7 +63,7 @@ def run_ranks(request: SparkRanksRequest) -> None:
             if mistake := answered(train.answer).get("error"):
                 raise FranklinError(mistake)
             newest, before = _newest(train), newest
-            failures = failures + 1 if newest == before else 1
+            failures = failures + 1 if newest == before else 0
             if failures > train.launcher.restarts:
                 raise FranklinError(
                     f"training failed {failures} times in a row without getting further; the log has what ranks printed"

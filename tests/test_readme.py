@@ -1,11 +1,8 @@
 """The README is a promise: its commands run."""
 
 import json
-import os
-import re
-import shlex
 import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,15 +10,12 @@ import pytest
 from conf.manifest import read_manifest
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
+from tests.flows.runs import FRANKLIN, LINES, OWN_TABLE, Done
 from tests.flows.test_run import check_tuned
 from tests.spark_jobs.test_parity import check_parity
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
-FRANKLIN = [line for line in LINES if re.match(r"franklin (run|config) \w+( |$)", line)]
-(OWN_TABLE,) = [block for block in BLOCKS if "weather.yaml" in block]
+RUNS = [line for line in FRANKLIN if line.startswith("franklin run")]
 
 
 def test_every_line_is_tested_somewhere() -> None:
@@ -43,30 +37,24 @@ def test_make_knows_its_targets(target: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.server
-@pytest.mark.parametrize("line", FRANKLIN)
-def test_a_command_runs(line: str, up: Up, few_flights: Path) -> None:
-    """On one flight in 25 and with short trainings."""
-    words = shlex.split(line)[1:]
-    if words[0] == "config":
-        assert "learning_rate: 0.01" in franklin(*words, home=up.home).stdout
-        return
-    short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] if "tuner=tpe" in words else [])]
-    done = summary(franklin(*[w for w in words if w != "--json"], *short, "--json", home=up.home))
+@pytest.mark.parametrize("line", [pytest.param(line, marks=pytest.mark.runs(line)) for line in RUNS])
+def test_a_run_ends_well(line: str, up: Up, runs: Mapping[str, Done]) -> None:
+    done = summary(runs[line])
     assert done["metrics"]["test"]
-    if "tuner=tpe" in words:
+    if "tuner=tpe" in line:
         check_tuned(up, done)
+
+
+@pytest.mark.parametrize("line", [line for line in FRANKLIN if line not in RUNS])
+def test_a_configuration_is_printed(line: str, tmp_path: Path) -> None:
+    assert "learning_rate: 0.01" in franklin(*line.split()[1:], home=tmp_path).stdout
 
 
 @pytest.mark.e2e
 @pytest.mark.server
-def test_the_own_table_runs(up: Up, tmp_path: Path) -> None:
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path, "FRANKLIN_HOME": str(up.home)}
-    script = OWN_TABLE.replace("franklin run weather.yaml", "franklin run weather.yaml trainer.max_epochs=3 --json")
-    done = subprocess.run(
-        ["sh", "-e", "-c", script], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
-    )
+@pytest.mark.runs(OWN_TABLE)
+def test_the_own_table_runs(runs: Mapping[str, Done]) -> None:
+    done = runs[OWN_TABLE]
     assert done.returncode == 0, done.stderr
     assert "task inferred: regression" in done.stderr
     metrics = json.loads(done.stdout.splitlines()[-1])

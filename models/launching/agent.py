@@ -5,11 +5,12 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch.distributed.elastic.agent.server.api import RunResult, Worker, WorkerGroup, WorkerSpec
+from torch.distributed.elastic.agent.server.api import RunResult, Worker, WorkerGroup, WorkerSpec, WorkerState
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -17,13 +18,15 @@ from torch.distributed.elastic.rendezvous import RendezvousClosedError, Rendezvo
 
 from conf.checkpoints import complete
 from conf.errors import FranklinError
-from conf.exchange import AGENT, TrainRequest, answered
+from conf.exchange import AGENT, TrainRequest, answer, answered
 from conf.launchers import Torchrun
 from models.launching.address import interface
 from models.launching.allocator import lent
 
 GRACE_SECONDS = 8  # in which ranks that are asked to end leave a checkpoint
 MONITOR_SECONDS = 0.1
+LOOK_SECONDS = 1.0  # from one look at the answer to the next
+MISTAKE_SECONDS = 5.0  # in which ranks end by themselves, once one has answered with a mistake
 INTERFACE = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 FIRST = "first"  # key of the agent whose ranks come first
 
@@ -60,6 +63,8 @@ class Agent(LocalElasticAgent):
         super().__init__(spec, DefaultLogsSpecs(logs), shutdown_timeout=GRACE_SECONDS)
         self._request, self._first = request, first
         self._checkpoint = self._last_checkpoint()
+        self._next_look = 0.0
+        self._mistaken: float | None = None  # since when the answer is an error
 
     def _rendezvous(self, worker_group: WorkerGroup) -> None:
         """Meet with a store that knows nothing of ranks that are dead: torch would use the last one again."""
@@ -90,17 +95,32 @@ class Agent(LocalElasticAgent):
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         """Look at the ranks, and say whether those that failed may be started again."""
         result: RunResult = super()._monitor_workers(worker_group)
+        if result.state is WorkerState.HEALTHY and self._ended_elsewhere():
+            self._remaining_restarts = 0
+            return RunResult(state=WorkerState.FAILED)
         if result.is_failed():
             checkpoint = self._last_checkpoint()
             if "error" in answered(self._request.answer):
                 self._remaining_restarts = 0
             elif checkpoint != self._checkpoint:
                 self._checkpoint = checkpoint
-                self._remaining_restarts += 1
-                worker_group.spec.max_restarts += 1  # their difference numbers the attempts
+                forgiven = torchrun(self._request).restarts + 1 - self._remaining_restarts
+                self._remaining_restarts += forgiven
+                worker_group.spec.max_restarts += forgiven  # their difference numbers the attempts
             after = "ranks start again" if self._remaining_restarts else "that is the end"
             sys.stderr.write(f"{told(result.failures)}; {after}\n")
         return result
+
+    def _ended_elsewhere(self) -> bool:
+        """Whether the answer has been an error for a while: these ranks wait for one that another machine had."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            if "error" not in answered(self._request.answer):
+                self._mistaken = None
+            elif self._mistaken is None:
+                self._mistaken = now
+        return self._mistaken is not None and now - self._mistaken > MISTAKE_SECONDS
 
     def _last_checkpoint(self) -> Path | None:
         return max(complete(self._request.run_folder / "checkpoints"), default=None)
@@ -133,7 +153,7 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
     with tempfile.TemporaryDirectory(prefix="franklin-ranks-") as logs:
         agent = Agent(request, path, meeting, logs, first=first)
         try:
-            result = agent.run()
+            result: RunResult | None = agent.run()
         except RendezvousTimeoutError:
             raise FranklinError(
                 f"of {launcher.nodes} machines, not all came to {launcher.address} within {launcher.wait_seconds} "
@@ -141,13 +161,17 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
             ) from None
         except RendezvousClosedError:
             raise FranklinError("another machine has ended the training; there, join.log says why") from None
+    if result is None:  # this machine was one too many, and not needed
+        return
     meeting.shutdown()  # but not when this machine was asked to leave: it may come again
     if result.is_failed():
         if mistake := answered(request.answer).get("error"):
             raise FranklinError(mistake)
         times = launcher.restarts + 1
         often = f"{times} times in a row without getting further; the last time, " if times > 1 else ""
-        raise FranklinError(f"training failed {often}{told(result.failures)}")
+        reason = f"training failed {often}{told(result.failures)}"
+        answer(request.answer, {"error": reason})  # for the agents of other machines
+        raise FranklinError(reason)
 
 
 def torchrun(request: TrainRequest) -> Torchrun:

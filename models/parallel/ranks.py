@@ -1,5 +1,6 @@
 """Ranks as Lightning takes them: the process group, the mesh and checkpoints, whatever the strategy."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,10 +14,24 @@ from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 
 from conf.errors import FranklinError
-from models.checkpoints import check_agreed
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
 from models.shards import APART, AVERAGE, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
+
+
+def meet(world_size: int, timeout: timedelta) -> None:
+    """Join the process group, if there are several ranks; none may keep the others waiting for `timeout`."""
+    if world_size > 1:
+        gpu = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else None
+        backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
+        torch.distributed.init_process_group(backend, timeout=timeout, device_id=gpu)
+
+
+def part() -> None:
+    """Leave the process group when all do: a peer's early exit would abort the others."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 class Ranks(ModelParallelStrategy):
@@ -25,40 +40,23 @@ class Ranks(ModelParallelStrategy):
     Lightning's own ModelParallelStrategy knows a mesh of two dimensions, data and tensors.
     """
 
-    def __init__(
-        self,
-        parallelism: Parallelism[Any],
-        saver: Saver,
-        timeout: timedelta,
-        average: Callable[[], dict[str, Any]],
-        last: Path | None,
-    ) -> None:
+    def __init__(self, parallelism: Parallelism[Any], saver: Saver, average: Callable[[], dict[str, Any]]) -> None:
         """Take what is together here.
 
         Args:
             parallelism: the strategy.
             saver: who writes checkpoints.
-            timeout: a rank that keeps the others waiting so long is an error.
             average: gives averaged weights, under the names of the whole network, if there are any.
-            last: the checkpoint that this rank goes on from, if any.
 
         """
-        super().__init__(timeout=timeout)
+        super().__init__()
         self._parallelism, self._saver, self._average = parallelism, saver, average
-        self._last = last
 
     def setup_environment(self) -> None:
-        """Join the process group, if there are several ranks, and lay out the mesh."""
+        """Lay out the mesh of the ranks that have met."""
         ParallelStrategy.setup_environment(self)
         self.set_world_ranks()
-        if self.world_size > 1:
-            gpu = self.root_device.type == "cuda"
-            torch.distributed.init_process_group(
-                "cpu:gloo,cuda:nccl" if gpu else "gloo",
-                timeout=self._timeout,
-                device_id=self.root_device if gpu else None,
-            )
-            check_agreed(self._last)
+        if torch.distributed.is_initialized():
             names, sizes = zip(*self._parallelism.dimensions.items(), strict=True)
             self._device_mesh = init_device_mesh(self.root_device.type, sizes, mesh_dim_names=names)
             cast("Any", self.lightning_module)._device_mesh = self._device_mesh  # noqa: SLF001 -- as Lightning's own do

@@ -102,6 +102,13 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
         (("flights_delay", "trainer.max_epochs=many"), "trainer.max_epochs: must be a whole number, not 'many'"),
         (("flights_delay", "model.hidden=[]"), "model.hidden: must have 1 or more entries, not []"),
         (("flights_delay", "model.hidden=64"), "model.hidden: must be a list such as [64,32], not 64"),
+        (("flights_delay", "feed.memory=4gb"), "feed.memory: must be like 512m or 4g, not '4gb'"),
+        (("flights_delay", "launcher.address=a"), "launcher.address: must be HOST:PORT, not 'a'"),
+        (("flights_delay", "resume=5"), "resume: must be a path, not 5"),
+        (
+            ("flights_delay", "optimizer.learning_rate=.inf"),
+            "optimizer.learning_rate: must be a finite number, not inf",
+        ),
         (("flights_delay", "feed=3"), "unknown feed '3'"),
         (("flights_delay", "data.split=3"), "data.split: must be a mapping, {key: value}, not 3"),
         (("flights_delay", "trainer.precision=fp8"), "trainer.precision: must be '32-true' or 'bf16-mixed', not 'fp8'"),

@@ -19,8 +19,10 @@ from conf.compose import groups
 from flows.up import ROOT
 from tests.flows.command import PREFECT
 from tests.flows.fixtures import Up
+from tests.flows.runs import FRANKLIN
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
+(PREPARED,) = [line for line in FRANKLIN if "flights_delay strategy=fsdp" in line]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -84,7 +86,10 @@ def test_days_are_gone_over(up: Up, tmp_path: Path) -> None:
     assert sorted(day.name[:10] for day in (up.home / "days" / "visits").iterdir()) == ["2020-01-02", "2020-01-03"]
 
 
+@pytest.mark.runs(PREPARED)
+@pytest.mark.usefixtures("runs")
 def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:
+    """On a feature set that is there already."""
     words = json.dumps(["trainer.max_epochs=1", f"data.path={few_flights}"])
     flow_run_id = start(up, "flights-delay", "strategy=fsdp", f"overrides={words}")
     with api(up), get_client(sync_client=True) as client:

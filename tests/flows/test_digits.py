@@ -1,5 +1,8 @@
 """`franklin run digits`: images from Spark through Petastorm to a convolutional network and a registered model."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import mlflow
 import numpy as np
 import pandas as pd
@@ -8,18 +11,27 @@ from sklearn.datasets import load_digits
 
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
+from tests.flows.runs import DIGITS, Done
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 SEEDS = range(1, 6)
-WAYS = [("petastorm", "ddp"), pytest.param("arrow", "single", marks=pytest.mark.soak)]
 
 
-@pytest.mark.parametrize(("feed", "strategy"), WAYS)
-def test_the_registered_model_takes_images(up: Up, feed: str, strategy: str) -> None:
-    words = [f"feed={feed}", f"strategy={strategy}", "trainer.max_epochs=4", "optimizer.warmup_share=0.1"]
-    done = summary(franklin("run", "digits", *words, "--json", home=up.home))
+@pytest.mark.soak
+def test_images_go_through_arrow_in_one_process_too(up: Up) -> None:
+    words = [*DIGITS, "feed=arrow", "strategy=single"]
+    check_that_it_takes_images(up, summary(franklin("run", "digits", *words, "--json", home=up.home)))
+
+
+@pytest.mark.runs("digits")
+def test_the_registered_model_takes_images(up: Up, runs: Mapping[str, Done]) -> None:
+    done = summary(runs["digits"])
+    assert done["world_size"] == 2
+    check_that_it_takes_images(up, done)
+
+
+def check_that_it_takes_images(up: Up, done: dict[str, Any]) -> None:
     assert sum(done["rows"].values()) == 1797
-    assert done["world_size"] == (2 if strategy == "ddp" else 1)
     assert done["metrics"]["test"]["accuracy"]["value"] > 0.9
     mlflow.set_tracking_uri(f"sqlite:///{up.home / 'mlflow.db'}")
     model = mlflow.pyfunc.load_model(done["model_uri"])

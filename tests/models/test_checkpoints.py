@@ -1,6 +1,9 @@
 """Half-written checkpoints: an older whole one is taken instead, and where there is none a person is told."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,5 +120,34 @@ def test_a_checkpoint_of_a_later_epoch_than_training_has_is_told_at_once(written
 
 
 @pytest.mark.distributed
-def test_ranks_that_would_go_on_from_different_checkpoints_end_and_look_anew() -> None:
-    launch.together("tests.models.agreeing", 2, "the_same_is_fine", "another_one_ends_every_rank")
+def test_all_ranks_go_on_from_what_rank_0_has_found(written: Path, tmp_path: Path) -> None:
+    shutil.copytree(written, tmp_path / "checkpoints")
+    cases = (
+        "none_is_none",
+        "what_a_machine_does_not_see_yet_is_waited_for",
+        "what_a_machine_never_sees_is_told",
+    )
+    launch.together("tests.models.together", 2, *(f"{case}={tmp_path}" for case in cases))
+
+
+@pytest.mark.distributed
+@pytest.mark.soak
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_disk_that_fills_is_told_in_one_line(ranks: int, written: Path, tmp_path: Path) -> None:
+    """The run's folder is on a disk of 256 KiB, in a mount namespace of the agent's own."""
+    wanted = launch.request(written.parents[1], tmp_path / "run", "ddp" if ranks > 1 else "single", ranks)
+    wanted = wanted.model_copy(update={"answer": tmp_path / "answer.json"})
+    request = tmp_path / "request.json"
+    request.write_text(wanted.model_dump_json(), encoding="utf-8")
+    private = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size=256k tmpfs {tmp_path / 'run'}"
+    if subprocess.run([*private, mount], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs in a namespace of one's own")
+    command = [sys.executable, "-m", "models.launch", str(request)]
+    done = subprocess.run([*private, f'{mount}; "$@"', "sh", *command], capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    said = json.loads(wanted.answer.read_text(encoding="utf-8"))["error"]
+    assert (
+        said == f"the disk of {tmp_path / 'run' / 'checkpoints'} is full; make room there, or set home to another disk"
+    )
+    assert "start again" not in done.stderr

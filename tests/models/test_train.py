@@ -161,11 +161,13 @@ def test_weights_load_into_a_plain_network_and_beat_the_prior(
 @pytest.mark.parametrize(
     ("name", "ranks"),
     [
-        ("single", 1),
+        pytest.param("single", 1, marks=pytest.mark.soak),  # of ddp: tests/models/launching/test_kills.py
         pytest.param("local_sgd", 2, marks=pytest.mark.soak),
         pytest.param("fsdp", 2, marks=pytest.mark.soak),
         pytest.param("tensor", 2, marks=pytest.mark.soak),
         pytest.param("pipeline", 2, marks=pytest.mark.soak),
+        pytest.param("ddp", 3, marks=pytest.mark.soak),
+        pytest.param("fsdp", 3, marks=pytest.mark.soak),
     ],
 )
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(
@@ -181,11 +183,11 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
 
 
 OTHERS: list[Any] = [
-    ("ddp", 2, "single", 1),
     ("fsdp", 2, "fsdp", 3),
     *(
         pytest.param(*case, marks=pytest.mark.soak)
         for case in [
+            ("ddp", 2, "single", 1),
             ("single", 1, "fsdp", 2),
             ("fsdp", 2, "ddp", 2),
             ("ddp", 2, "ddp", 1),

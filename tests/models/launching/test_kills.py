@@ -1,5 +1,6 @@
 """`kill -9` of a rank, of the agent, of all of them: training ends with the very parameters that it would have had."""
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -115,3 +116,24 @@ def test_what_fails_again_and_again_without_getting_further_is_given_up(untouche
     error = launch.answer(wanted)["error"]
     assert error.startswith("training failed 2 times in a row without getting further; the last time, rank 0 on ")
     assert error.endswith(" raised ZeroDivisionError: a defect")
+
+
+BATCHES = {0: 0, 1: 25, 2: 0}  # that each attempt has before it fails; the second one has checkpoints by then
+
+
+def failing_thrice(batch: Any) -> Any:
+    """A transform with a defect that comes and goes."""
+    failing_thrice.calls += 1  # type: ignore[attr-defined]
+    if failing_thrice.calls > BATCHES.get(int(os.environ["TORCHELASTIC_RESTART_COUNT"]), 1000):  # type: ignore[attr-defined]
+        raise ZeroDivisionError("a defect")
+    return batch
+
+
+failing_thrice.calls = 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.soak
+def test_what_got_further_is_forgiven_all_that_was_before(untouched: Untouched, tmp_path: Path) -> None:
+    wanted = launch.request(untouched.feature_set, tmp_path, launcher={"restarts": 1}, **LONG)
+    result = launch.run(with_transform(wanted, "failing_thrice"))
+    assert result.restarts == 3

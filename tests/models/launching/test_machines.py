@@ -90,6 +90,22 @@ def test_a_mistake_ends_both_at_once_and_the_second_waits_for_more(feature_set: 
         assert second.poll() is None
 
 
+@pytest.mark.soak
+def test_a_mistake_of_the_second_before_they_meet_ends_both(
+    feature_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lacks a module that the first one has; the first would wait for its rank."""
+    wanted = wanted_of(feature_set, tmp_path / "run")
+    feed = wanted.feed.model_copy(update={"transform": "only_here:same"})
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "only_here.py").write_text("def same(batch):\n    return batch\n")
+    with joined(tmp_path, address_of(wanted)):
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
+        with launch.start(wanted.model_copy(update={"feed": feed})) as first:
+            first.communicate(timeout=60)
+    assert "only_here" in launch.answer(wanted)["error"]
+
+
 def test_machines_that_do_not_come_are_missed(feature_set: Path, tmp_path: Path) -> None:
     wanted = wanted_of(feature_set, tmp_path / "run")
     launcher = wanted.launcher.model_copy(update={"wait_seconds": 1})

@@ -24,17 +24,15 @@ Case = tuple[StrategyName, Checkpointing, str]
 CASES: list[Case] = [
     *((strategy, "none", "32-true") for strategy in RANKS if strategy not in LOOSE),
     ("single", "sqrt", "32-true"),
-    ("fsdp", "every", "32-true"),
     ("ddp", "selective", "32-true"),
-    ("single", "none", "bf16-mixed"),
     ("ddp", "every", "bf16-mixed"),
 ]
 MORE: list[tuple[Case, dict[str, Any]]] = [
     (("pipeline", "selective", "32-true"), {}),
-    (("tensor", "every", "32-true"), {}),
+    *(((strategy, "every", "32-true"), {}) for strategy in ("tensor", "fsdp")),
     (("pipeline", "none", "32-true"), {"schedule": "gpipe"}),
     (("pipeline", "none", "32-true"), {"schedule": "interleaved"}),
-    *(((strategy, "none", "bf16-mixed"), {}) for strategy in ("fsdp", "tensor", "pipeline")),
+    *(((strategy, "none", "bf16-mixed"), {}) for strategy in ("single", "fsdp", "tensor", "pipeline")),
 ]
 
 

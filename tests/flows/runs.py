@@ -1,0 +1,59 @@
+"""Runs that several tests look at, two at a time: they must not mind each other, and two cores take less for all."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.flows.command import franklin
+from tests.flows.fixtures import Up
+
+Done = subprocess.CompletedProcess[str]
+AT_ONCE = 2
+SHORT = ("trainer.max_epochs=8", "feed.batch_size=64")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
+FRANKLIN = [line for line in LINES if re.match(r"franklin (run|config) \w+( |$)", line)]
+(OWN_TABLE,) = [block for block in BLOCKS if "weather.yaml" in block]
+DIGITS = ("feed=petastorm", "strategy=ddp", "trainer.max_epochs=4", "optimizer.warmup_share=0.1")
+
+
+@pytest.fixture(scope="session")
+def runs(
+    request: pytest.FixtureRequest, up: Up, breast: Path, few_flights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Done]:
+    """What came of the runs that tests of this session have asked for by `pytest.mark.runs(NAME)`."""
+
+    def of_readme(line: str) -> Done:
+        """On one flight in 25 and with short trainings."""
+        words = shlex.split(line)[1:]
+        short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] * ("tuner=tpe" in words))]
+        return franklin(*[word for word in words if word != "--json"], *short, "--json", home=up.home)
+
+    def own_table() -> Done:
+        folder = tmp_path_factory.mktemp("weather")
+        (folder / ".venv").symlink_to(sys.prefix)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        variables = {**os.environ, "PATH": path, "FRANKLIN_HOME": str(up.home)}
+        script = OWN_TABLE.replace("franklin run weather.yaml", "franklin run weather.yaml trainer.max_epochs=3 --json")
+        command = ["sh", "-e", "-c", script]
+        return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+    known: dict[str, Callable[[], Done]] = {
+        **{line: partial(of_readme, line) for line in FRANKLIN},
+        OWN_TABLE: own_table,
+        "digits": lambda: franklin("run", "digits", *DIGITS, "--json", home=up.home),
+        "breast": lambda: franklin("run", breast, *SHORT, "--json", home=up.home),
+    }
+    asked = {mark.args[0] for item in request.session.items for mark in item.iter_markers("runs")}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = {name: pool.submit(known[name]) for name in known if name in asked}
+    return {name: run.result() for name, run in started.items()}
