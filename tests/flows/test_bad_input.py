@@ -2,15 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.flows.command import FRANKLIN, complaint, franklin
+from tests.flows.command import FRANKLIN, complaint, franklin, summary
 from tests.flows.fixtures import Up
+from tests.flows.runs import SHORT, Done
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -48,12 +49,19 @@ MISTAKES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "mistake",
-    # What the others are told is tested where they are found.
-    [absent_label, *(pytest.param(each, marks=pytest.mark.soak) for each in MISTAKES if each is not absent_label)],
-    ids=lambda mistake: mistake.__name__,
-)
+@pytest.mark.runs("breast")
+def test_a_mistake_that_training_finds(up: Up, breast: Path, runs: Mapping[str, Done]) -> None:
+    experiment = up.client.get_run(summary(runs["breast"])["run_id"]).info.experiment_id
+    before = {run.info.run_id for run in up.client.search_runs([experiment])}
+    assert "nowhere" in complaint(franklin("run", breast, *SHORT, "feed.transform=nowhere:noisy", home=up.home))
+    new = [run for run in up.client.search_runs([experiment]) if run.info.run_id not in before]
+    (run,) = [run for run in new if "mlflow.parentRunId" not in run.data.tags]
+    assert run.info.status == "FAILED"
+    assert "FAILED" in {each.info.status for each in new if each is not run}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_a_mistake_in_the_data(up: Up, tmp_path: Path, mistake: Callable[[Path], list[str]]) -> None:
     keys = mistake(tmp_path)
     path = [] if any(key.startswith("path") for key in keys) else ["path: t.csv"]

@@ -188,6 +188,7 @@ def test_yarn_and_kubernetes_are_told_how_many_executors_how_large_and_where(
     }
 
 
+@pytest.mark.soak
 @pytest.mark.spark
 @pytest.mark.server
 def test_a_standalone_cluster_gives_the_same_though_a_worker_is_killed(
