@@ -30,6 +30,7 @@ from conf.strict import Strict
 
 PROGRESS_MARK = "@franklin "
 ERROR_MARK = "franklin: "  # of what ends a machine that has joined, among the lines that it says
+ANSWER_SECONDS = 5  # that a rank which has failed for want of another one waits for what that one says
 AGENT = "FRANKLIN_AGENT"  # variable with the process of the agent that has started a rank
 
 

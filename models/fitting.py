@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping
 
 from conf.checkpoints import PARTIAL, identity
 from conf.errors import FranklinError
@@ -18,7 +17,7 @@ from conf.strategies import Async, Fsdp
 from models import networks
 from models.averaging import Average
 from models.balance import Balance
-from models.checkpoints import Checkpoints, begin, together
+from models.checkpoints import SEEN_SECONDS, Checkpoints, begin, together
 from models.feeds.feed import Feed
 from models.feeds.record import Record
 from models.feeds.transformed import Transformed
@@ -32,13 +31,13 @@ from models.parallel.parallelism import Parallelism
 from models.parallel.plan import EXAMPLE_ROWS, Sketch
 from models.parallel.ranks import Ranks, meet, part
 from models.parallel.world import count_cores
+from models.patience import Patience
 from models.reporting import Reporter
-from models.shards import Saver, consolidate
+from models.shards import Saver, consolidate, written
 from models.stopping import Stop, take_over
 from models.threads import share_cores
 from models.watching import Watch
 
-MISSED = 1e-6  # an improvement of the validation loss below this is none
 LONGER = timedelta(minutes=1)  # than it takes to find a rank that hangs, which says more
 
 
@@ -90,7 +89,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     fits = identity(request.seed, request.feed.batch_size, request.model) | {"feature_set": manifest.fingerprint}
     last = begin(folder, fits) if rank == 0 else None
-    meet(request.world_size, timedelta(seconds=request.launcher.hang_seconds) + LONGER)
+    meet(request.world_size, timedelta(seconds=max(request.launcher.hang_seconds, SEEN_SECONDS)) + LONGER)
     if request.world_size > 1:
         last = together(folder, last)
     total_steps = request.trainer.max_epochs * -(-len(train) // request.trainer.accumulate)
@@ -129,7 +128,7 @@ def fit(
         accumulate_grad_batches=request.trainer.accumulate,
         callbacks=[
             *([averaged] if averaged else []),  # before what looks at the loss and the checkpoint
-            EarlyStopping("validation_loss", min_delta=MISSED, patience=request.trainer.patience),
+            Patience(request.trainer.patience),
             Marks(watch),
             clock,
             *([Balance(parallelism.portions, clock)] if parallelism.portions and request.world_size > 1 else []),
@@ -161,7 +160,7 @@ def fit(
             plan=plan,
             rows_per_second=reporter.metrics["rows_per_second"],
         )
-    part()  # only now: should rank 0 die before, all go on from the last checkpoint
+    part(request.answer)  # only now: should rank 0 die before, all go on from the last checkpoint
     return result
 
 
@@ -169,5 +168,7 @@ def _best_weights(checkpoints: Checkpoints, network: Network, folder: Path) -> P
     """Write the weights of the best epoch, whole or not at all."""
     weights = folder / "weights.pt"
     partial = weights.with_name(weights.name + PARTIAL)
-    torch.save(consolidate(checkpoints.best, network), partial)
+    whole = consolidate(checkpoints.best, network)
+    with written(partial):
+        torch.save(whole, partial)
     return partial.replace(weights)

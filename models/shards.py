@@ -14,7 +14,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class Saver:
         self.best_step = -1
         self._folder, self._keep = folder, keep
         self._pending: Future[None] | None = None
+        self._partial = folder  # what is being written, once something is
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._group: Any = None
 
@@ -74,7 +75,7 @@ class Saver:
         rank = torch.distributed.get_rank() if ranks else 0
         partial = path.with_name(path.name + PARTIAL)
         if rank == 0:
-            with _written(self._folder):
+            with written(partial):
                 partial.mkdir(exist_ok=True)  # another rank may have been quicker
                 torch.save(rest, partial / REST)
                 _sync(partial / REST)
@@ -85,6 +86,7 @@ class Saver:
             no_dist=not ranks,
         )
         best = self._folder / step_name(self.best_step)  # by now; it may change while this one is written
+        self._partial = partial
         self._pending = self._thread.submit(self._finish, writing, partial, path, best, first=rank == 0)
 
     def wait(self) -> None:
@@ -97,7 +99,7 @@ class Saver:
         """
         if self._pending is not None:
             pending, self._pending = self._pending, None
-            with _written(self._folder):
+            with written(self._partial):
                 pending.result()
 
     def _finish(self, writing: Future[Any], partial: Path, path: Path, best: Path, *, first: bool) -> None:
@@ -114,8 +116,10 @@ class Saver:
 
 
 @contextmanager
-def _written(folder: Path) -> Iterator[None]:
-    """Say why nothing can be written into `folder`, in one line.
+def written(partial: Path) -> Iterator[None]:
+    """Say in one line why a file, or a folder of them, could not be written; what there was of it is removed.
+
+    So there is room on a full disk for what has to be said.
 
     Raises:
         FranklinError: its disk is full.
@@ -126,15 +130,19 @@ def _written(folder: Path) -> Iterator[None]:
         yield
     except CheckpointException as error:  # which is no Exception, and has those of all ranks
         rank, (reason, _) = min(error.failures.items())
-        raise _told(folder, f"rank {rank}: {reason}") from None
+        raise _told(partial, f"rank {rank}: {reason}") from None
     except (OSError, RuntimeError) as error:
-        raise _told(folder, str(error)) from error
+        raise _told(partial, str(error)) from error
 
 
-def _told(folder: Path, reason: str) -> Exception:
-    if os.strerror(ENOSPC) in reason or shutil.disk_usage(folder).free < FULL_BYTES:
+def _told(partial: Path, reason: str) -> Exception:
+    folder = partial.parent
+    full = os.strerror(ENOSPC) in reason or shutil.disk_usage(folder).free < FULL_BYTES
+    with suppress(FileNotFoundError):  # another rank may remove it too
+        remove(partial)
+    if full:
         return FranklinError(f"the disk of {folder} is full; make room there, or set home to another disk")
-    return OSError(f"no checkpoint can be written into {folder}: {reason}")
+    return OSError(f"{partial} cannot be written: {reason}")
 
 
 def step_name(step: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from conf.exchange import AGENT, TrainRequest, TrainResult, serve
+from conf.exchange import AGENT, ANSWER_SECONDS, TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
 from models.feeds import open_feed
 from models.feeds.feed import Feed
@@ -25,7 +25,6 @@ from models.stopping import Stop
 from models.watching import Watch
 
 PR_SET_PDEATHSIG = 1
-ANSWER_SECONDS = 5
 
 
 def train(request: TrainRequest, stop: Stop) -> TrainResult | None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from conf.manifest import read_manifest
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
-from tests.flows.runs import FRANKLIN, LINES, OWN_TABLE, Done
+from tests.flows.runs import FRANKLIN, LINES, OWN_TABLE, Runs
 from tests.flows.test_run import check_tuned
 from tests.spark_jobs.test_parity import check_parity
 
@@ -38,8 +37,8 @@ def test_make_knows_its_targets(target: str) -> None:
 @pytest.mark.e2e
 @pytest.mark.server
 @pytest.mark.parametrize("line", [pytest.param(line, marks=pytest.mark.runs(line)) for line in RUNS])
-def test_a_run_ends_well(line: str, up: Up, runs: Mapping[str, Done]) -> None:
-    done = summary(runs[line])
+def test_a_run_ends_well(line: str, up: Up, runs: Runs) -> None:
+    done = summary(runs(line))
     assert done["metrics"]["test"]
     if "tuner=tpe" in line:
         check_tuned(up, done)
@@ -53,8 +52,8 @@ def test_a_configuration_is_printed(line: str, tmp_path: Path) -> None:
 @pytest.mark.e2e
 @pytest.mark.server
 @pytest.mark.runs(OWN_TABLE)
-def test_the_own_table_runs(runs: Mapping[str, Done]) -> None:
-    done = runs[OWN_TABLE]
+def test_the_own_table_runs(runs: Runs) -> None:
+    done = runs(OWN_TABLE)
     assert done.returncode == 0, done.stderr
     assert "task inferred: regression" in done.stderr
     metrics = json.loads(done.stdout.splitlines()[-1])

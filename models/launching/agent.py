@@ -160,18 +160,33 @@ def run_ranks(request: TrainRequest, path: Path, meeting: RendezvousHandler, own
                 f"seconds; run `franklin join {launcher.address}` on each of the others"
             ) from None
         except RendezvousClosedError:
-            raise FranklinError("another machine has ended the training; there, join.log says why") from None
+            ended = "another machine has ended the training; there, join.log says why"
+            raise FranklinError(answered(request.answer).get("error", ended)) from None
     if result is None:  # this machine was one too many, and not needed
         return
+    reason = _reason(request, result, first=first) if result.is_failed() else None
     meeting.shutdown()  # but not when this machine was asked to leave: it may come again
-    if result.is_failed():
-        if mistake := answered(request.answer).get("error"):
-            raise FranklinError(mistake)
-        times = launcher.restarts + 1
-        often = f"{times} times in a row without getting further; the last time, " if times > 1 else ""
-        reason = f"training failed {often}{told(result.failures)}"
-        answer(request.answer, {"error": reason})  # for the agents of other machines
+    if reason:
         raise FranklinError(reason)
+
+
+def _reason(request: TrainRequest, result: RunResult, *, first: bool) -> str:
+    """Why it failed: what a rank has answered, or else how this machine's ranks ended.
+
+    The first machine makes that the answer. Another one does so if the first does not: its ranks may have failed for
+    want of those there, or those there may wait for its ranks.
+    """
+    deadline = time.monotonic() + (0 if first else GRACE_SECONDS + MISTAKE_SECONDS)
+    while not (found := answered(request.answer)) and time.monotonic() < deadline:
+        time.sleep(MONITOR_SECONDS)
+    if mistake := found.get("error"):
+        return str(mistake)
+    times = torchrun(request).restarts + 1
+    often = f"{times} times in a row without getting further; the last time, " if times > 1 else ""
+    reason = f"training failed {often}{told(result.failures)}"
+    if not first and not found:
+        answer(request.answer, {"error": reason})
+    return reason
 
 
 def torchrun(request: TrainRequest) -> Torchrun:

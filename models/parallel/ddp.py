@@ -65,7 +65,7 @@ class Strategy(Parallelism[Ddp]):
         accumulates, self._replica.require_backward_grad_sync = self._replica.require_backward_grad_sync, True
         gpus = [batch.label.device] if batch.label.is_cuda else []
         with torch.random.fork_rng(gpus, device_type="cuda"):
-            super().backward(loss(self._replica(*batch.inputs), batch))
+            self.backward(loss(self._replica(*batch.inputs), batch))
         self._replica.require_backward_grad_sync = accumulates
         self._replica.zero_grad()
 

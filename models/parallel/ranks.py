@@ -1,6 +1,7 @@
 """Ranks as Lightning takes them: the process group, the mesh and checkpoints, whatever the strategy."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 
 from conf.errors import FranklinError
+from conf.exchange import ANSWER_SECONDS, answered
 from models.networks.network import Network
 from models.parallel.parallelism import Parallelism
 from models.shards import APART, AVERAGE, STRATEGY, Saver, load, mean_over_ranks, optimizer_state
@@ -27,11 +29,33 @@ def meet(world_size: int, timeout: timedelta) -> None:
         torch.distributed.init_process_group(backend, timeout=timeout, device_id=gpu)
 
 
-def part() -> None:
-    """Leave the process group when all do: a peer's early exit would abort the others."""
+def part(reply: Path) -> None:
+    """Leave the process group when all do (a peer's early exit would abort the others) and rank 0 has its result.
+
+    Should a rank be gone by then, it is not missed, if only rank 0 answers.
+
+    Raises:
+        RuntimeError: rank 0 is gone too.
+
+    """
     if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+        first = torch.distributed.get_rank() == 0
+        try:
+            torch.distributed.barrier()
+        except RuntimeError:
+            if not first and not _result_within(reply, ANSWER_SECONDS):
+                raise
+        else:
+            torch.distributed.destroy_process_group()
+
+
+def _result_within(reply: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while "result" not in answered(reply):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 class Ranks(ModelParallelStrategy):

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.flows.command import franklin
 from tests.flows.fixtures import Up
 
 Done = subprocess.CompletedProcess[str]
+Runs = Callable[[str], Done]
 AT_ONCE = 2
 SHORT = ("trainer.max_epochs=8", "feed.batch_size=64")
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ DIGITS = ("feed=petastorm", "strategy=ddp", "trainer.max_epochs=4", "optimizer.w
 @pytest.fixture(scope="session")
 def runs(
     request: pytest.FixtureRequest, up: Up, breast: Path, few_flights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Done]:
+) -> Runs:
     """What came of the runs that tests of this session have asked for by `pytest.mark.runs(NAME)`."""
 
     def of_readme(line: str) -> Done:
@@ -56,4 +57,4 @@ def runs(
     asked = {mark.args[0] for item in request.session.items for mark in item.iter_markers("runs")}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         started = {name: pool.submit(known[name]) for name in known if name in asked}
-    return {name: run.result() for name, run in started.items()}
+    return lambda name: started[name].result()  # one that did not end is told to who looks at it

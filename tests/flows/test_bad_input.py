@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from tests.flows.command import FRANKLIN, complaint, franklin, summary
 from tests.flows.fixtures import Up
-from tests.flows.runs import SHORT, Done
+from tests.flows.runs import SHORT, Runs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -50,8 +50,8 @@ MISTAKES: dict[Callable[[Path], list[str]], tuple[str, ...]] = {
 
 
 @pytest.mark.runs("breast")
-def test_a_mistake_that_training_finds(up: Up, breast: Path, runs: Mapping[str, Done]) -> None:
-    experiment = up.client.get_run(summary(runs["breast"])["run_id"]).info.experiment_id
+def test_a_mistake_that_training_finds(up: Up, breast: Path, runs: Runs) -> None:
+    experiment = up.client.get_run(summary(runs("breast"))["run_id"]).info.experiment_id
     before = {run.info.run_id for run in up.client.search_runs([experiment])}
     assert "nowhere" in complaint(franklin("run", breast, *SHORT, "feed.transform=nowhere:noisy", home=up.home))
     new = [run for run in up.client.search_runs([experiment]) if run.info.run_id not in before]

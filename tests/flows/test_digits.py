@@ -1,6 +1,5 @@
 """`franklin run digits`: images from Spark through Petastorm to a convolutional network and a registered model."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import mlflow
@@ -11,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
-from tests.flows.runs import DIGITS, Done
+from tests.flows.runs import DIGITS, Runs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 SEEDS = range(1, 6)
@@ -24,8 +23,8 @@ def test_images_go_through_arrow_in_one_process_too(up: Up) -> None:
 
 
 @pytest.mark.runs("digits")
-def test_the_registered_model_takes_images(up: Up, runs: Mapping[str, Done]) -> None:
-    done = summary(runs["digits"])
+def test_the_registered_model_takes_images(up: Up, runs: Runs) -> None:
+    done = summary(runs("digits"))
     assert done["world_size"] == 2
     check_that_it_takes_images(up, done)
 

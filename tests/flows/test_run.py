@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
 from tests.flows.fixtures import Up, servers_up
-from tests.flows.runs import SHORT, Done
+from tests.flows.runs import SHORT, Runs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.runs("breast")]
 
 
 @pytest.fixture(scope="module")
-def first(runs: Mapping[str, Done]) -> dict:  # type: ignore[type-arg]
-    return summary(runs["breast"])
+def first(runs: Runs) -> dict:  # type: ignore[type-arg]
+    return summary(runs("breast"))
 
 
 def test_summary_says_all_that_is_promised(first: dict) -> None:  # type: ignore[type-arg]

@@ -1,6 +1,8 @@
 """Half-written checkpoints: an older whole one is taken instead, and where there is none a person is told."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import torch
 
 from conf.checkpoints import complete
 from conf.errors import FranklinError
+from models import shards
 from models.checkpoints import clear, last_checkpoint
 from models.shards import REST, Saver, damage, remove_whole, step_name
 from tests.feature_sets import write_feature_set
@@ -130,13 +133,20 @@ def test_all_ranks_go_on_from_what_rank_0_has_found(written: Path, tmp_path: Pat
     launch.together("tests.models.together", 2, *(f"{case}={tmp_path}" for case in cases))
 
 
+def test_what_was_written_on_a_full_disk_is_removed(tmp_path: Path) -> None:
+    partial = tmp_path / "step-000000007.partial"
+    partial.mkdir()
+    with pytest.raises(FranklinError, match="is full; make room there"), shards.written(partial):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not partial.exists()
+
+
 @pytest.mark.distributed
 @pytest.mark.soak
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_disk_that_fills_is_told_in_one_line(ranks: int, written: Path, tmp_path: Path) -> None:
     """The run's folder is on a disk of 256 KiB, in a mount namespace of the agent's own."""
     wanted = launch.request(written.parents[1], tmp_path / "run", "ddp" if ranks > 1 else "single", ranks)
-    wanted = wanted.model_copy(update={"answer": tmp_path / "answer.json"})
     request = tmp_path / "request.json"
     request.write_text(wanted.model_dump_json(), encoding="utf-8")
     private = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
@@ -144,9 +154,11 @@ def test_a_disk_that_fills_is_told_in_one_line(ranks: int, written: Path, tmp_pa
     if subprocess.run([*private, mount], check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a tmpfs in a namespace of one's own")
     command = [sys.executable, "-m", "models.launch", str(request)]
-    done = subprocess.run([*private, f'{mount}; "$@"', "sh", *command], capture_output=True, check=False, text=True)
-    assert done.returncode == 1
-    said = json.loads(wanted.answer.read_text(encoding="utf-8"))["error"]
+    log = tmp_path / "run" / "log"  # on the same disk, as a flow has it
+    script = f'{mount}; "$@" 2>{log}; status=$?; cat {log} >&2; cat {wanted.answer}; exit $status'
+    done = subprocess.run([*private, script, "sh", *command], capture_output=True, check=False, text=True)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)["error"]
     assert (
         said == f"the disk of {tmp_path / 'run' / 'checkpoints'} is full; make room there, or set home to another disk"
     )

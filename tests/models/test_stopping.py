@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 
 from conf.exchange import TrainRequest
 from conf.strategies import StrategyName
+from models.patience import Patience
 from models.stopping import take_over
 from tests.models import launch
 from tests.models.launch import assert_same, ranks_of, wait_for_checkpoint, weights
@@ -50,6 +51,13 @@ def test_sigterm_ends_all_ranks_with_a_checkpoint(strategy: StrategyName, featur
     assert result.resumed_from_step % EPOCH
     if strategy != "async":  # which is never the same twice
         assert_same(weights(result), weights(launch.run(wanted_in(feature_set, tmp_path / "untouched", strategy))))
+
+
+def test_who_goes_on_may_have_another_patience() -> None:
+    before, now = Patience(4000), Patience(1)
+    before.wait_count = 7
+    now.load_state_dict(before.state_dict())
+    assert (now.patience, now.wait_count) == (1, 7)
 
 
 def test_lightning_still_does_what_we_keep_it_from() -> None:

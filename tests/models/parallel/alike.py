@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
 
 from conf.schema import Checkpointing
 from conf.strategies import StrategyName
@@ -208,6 +209,21 @@ def recomputing_changes_nothing(schedule: str) -> None:
 def tensor_cases() -> None:
     for how in MODES:
         same_steps("tensor", tensor_size=2, how=how, rows=(ROWS, ROWS))
+
+
+def buckets_are_laid_in_the_first_step() -> None:
+    """And what that takes shows nowhere: no gradients, no numbers drawn."""
+    plain = network(dropout=0.5)
+    strategy, ours, forward = wrapped("ddp", plain)
+    assert isinstance(forward, DistributedDataParallel)
+    step = share(strategy, batch(ROWS))
+    before = torch.get_rng_state()
+    first = strategy.train(forward, step, loss, 1.0)
+    assert forward._has_rebuilt_buckets
+    assert all(parameter.grad is None for parameter in ours.parameters())
+    strategy.backward(first)
+    torch.set_rng_state(before)
+    assert torch.equal(first, strategy.train(forward, step, loss, 1.0))
 
 
 def replica_cases() -> None:

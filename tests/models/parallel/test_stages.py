@@ -19,7 +19,7 @@ def test_split_layers_do_what_whole_ones_do(ranks: int) -> None:
 
 @pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.soak)])
 def test_replicas_and_shards_and_replicas_of_shards_do_what_one_process_does(ranks: int) -> None:
-    launch.together("tests.models.parallel.alike", ranks, "replica_cases")
+    launch.together("tests.models.parallel.alike", ranks, "replica_cases", "buckets_are_laid_in_the_first_step")
 
 
 def test_ranks_drop_numbers_of_their_own_where_they_have_activations_of_their_own() -> None:
