@@ -11,11 +11,16 @@ FRANKLIN = [sys.executable, "-m", "flows.cli"]
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
+def variables_of(home: Path, **others: str) -> dict[str, str]:
+    """Variables of a command in a home; MLflow sets one here, by which it would write elsewhere."""
+    own = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**own, "FRANKLIN_HOME": str(home), **others}
+
+
 def franklin(*arguments: object, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end."""
     command = [*FRANKLIN, *(str(argument) for argument in arguments)]
-    own = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}  # MLflow sets it here
-    variables = {**own, "FRANKLIN_HOME": str(home), **environment}
+    variables = variables_of(home, **environment)
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=540)
 
 

@@ -1,6 +1,5 @@
 """One home and one set of servers for all tests of the flow, and small real data."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from mlflow import MlflowClient
 from sklearn.datasets import load_breast_cancer
 
 from spark_jobs.sources.locate import flights_files
-from tests.flows.command import FRANKLIN
+from tests.flows.command import FRANKLIN, variables_of
 
 EVERY_NTH_FLIGHT = 25
 
@@ -55,7 +54,7 @@ def taken_port() -> Iterator[int]:
 def servers_up(home: Path, *ports: str) -> Iterator[tuple["subprocess.Popen[str]", Up]]:
     """`franklin up` in a home; killed on leaving if it still runs."""
     prefect, mlflow = ports or (str(free_port()), str(free_port()))
-    environment = {**os.environ, "FRANKLIN_HOME": str(home)}
+    environment = variables_of(home)
     command = [*FRANKLIN, "up", "--prefect-port", prefect, "--mlflow-port", mlflow]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

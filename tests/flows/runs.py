@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.command import franklin
+from tests.flows.command import franklin, variables_of
 from tests.flows.fixtures import Up
 
 Done = subprocess.CompletedProcess[str]
@@ -43,7 +43,7 @@ def runs(
         folder = tmp_path_factory.mktemp("weather")
         (folder / ".venv").symlink_to(sys.prefix)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        variables = {**os.environ, "PATH": path, "FRANKLIN_HOME": str(up.home)}
+        variables = variables_of(up.home, PATH=path)
         script = OWN_TABLE.replace("franklin run weather.yaml", "franklin run weather.yaml trainer.max_epochs=3 --json")
         command = ["sh", "-e", "-c", script]
         return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)

@@ -21,7 +21,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.flows.command import FRANKLIN, PREFECT, franklin, summary
+from tests.flows.command import FRANKLIN, PREFECT, franklin, summary, variables_of
 from tests.flows.fixtures import Up, servers_up
 from tests.flows.runs import SHORT, Runs
 
@@ -273,7 +273,7 @@ def flow_run_of(run: Run) -> UUID:
 @contextmanager
 def started(home: Path, table: Path, *words: str, before: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     """A run that goes on, and that is ended if it still does."""
-    variables = {**os.environ, "FRANKLIN_HOME": str(home)}
+    variables = variables_of(home)
     command = [*before, *FRANKLIN, "run", str(table), *words]
     flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
