@@ -117,9 +117,9 @@ class Saver:
 
 @contextmanager
 def written(partial: Path) -> Iterator[None]:
-    """Say in one line why a file, or a folder of them, could not be written; what there was of it is removed.
+    """Say in one line why a file, or a folder of them, could not be written.
 
-    So there is room on a full disk for what has to be said.
+    On a full disk, what there was of it is removed: there has to be room for what is said.
 
     Raises:
         FranklinError: its disk is full.
@@ -137,10 +137,9 @@ def written(partial: Path) -> Iterator[None]:
 
 def _told(partial: Path, reason: str) -> Exception:
     folder = partial.parent
-    full = os.strerror(ENOSPC) in reason or shutil.disk_usage(folder).free < FULL_BYTES
-    with suppress(FileNotFoundError):  # another rank may remove it too
-        remove(partial)
-    if full:
+    if os.strerror(ENOSPC) in reason or shutil.disk_usage(folder).free < FULL_BYTES:
+        with suppress(FileNotFoundError):  # another rank may remove it too
+            remove(partial)
         return FranklinError(f"the disk of {folder} is full; make room there, or set home to another disk")
     return OSError(f"{partial} cannot be written: {reason}")
 
