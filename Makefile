@@ -8,8 +8,9 @@ setup:
 demo: setup
 	@$(BIN)/franklin run flights_delay strategy=ddp
 
+# In two workers: what one waits for, the other computes. Spark has one session for all, the servers are one set.
 test: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2
 
 soak: setup
 	@$(BIN)/pytest -m soak

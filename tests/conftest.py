@@ -2,6 +2,10 @@
 
 import signal
 
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
 from tests.flows.fixtures import breast, few_flights, up
 from tests.flows.runs import runs
 
@@ -11,3 +15,20 @@ __all__ = ["breast", "few_flights", "runs", "up"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+# `make test` has two workers. What shares a Spark session, the servers or trained networks runs in one of them, so that
+# there is one for all; of the rest, a file does.
+SHARING = {"tests/spark_jobs": "spark", "tests/flows": "servers", "tests/test_readme.py": "servers"}
+SHARING |= {"tests/models/serving": "networks", "tests/docker": "services"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Deal the tests to workers."""
+
+    class BySharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", maxsplit=1)[0]
+            return next((name for start, name in SHARING.items() if file.startswith(start)), file)
+
+    return BySharing(config, log)
