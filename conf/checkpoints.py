@@ -11,6 +11,7 @@ from typing import Any
 
 from conf.errors import FranklinError
 from conf.networks import AnyNetwork
+from conf.schema import Settings
 
 PARTIAL = ".partial"
 IDENTITY = "identity.json"
@@ -49,3 +50,26 @@ def check_identity(folder: Path, here: Mapping[str, Any], otherwise: str) -> Non
                 f"the checkpoints in {folder} are of another training: {key} was {there.get(key)}, now it is "
                 f"{value}; set it back or {otherwise}"
             )
+
+
+def check_resume(settings: Settings) -> None:
+    """See that there is something to go on from, if that is wanted, and that it fits as far as is known by now.
+
+    Raises:
+        FranklinError: There is not, or it does not.
+
+    """
+    earlier = settings.resume
+    if earlier is None:
+        return
+    folder = earlier / "train" / "checkpoints"
+    if not earlier.is_dir():
+        raise FranklinError(f"resume={earlier}: there is no such folder; name a run's, as `logs` of its summary says")
+    if not complete(folder):
+        raise FranklinError(
+            f"resume={earlier}: there is no checkpoint in {folder}; name the folder of a run that has trained, as "
+            "`logs` of its summary says"
+        )
+    if settings.tuner.name == "none":  # else the network has yet to be chosen
+        fits = identity(settings.seed, settings.feed.batch_size, settings.model)
+        check_identity(folder, fits, "leave resume out")

@@ -34,7 +34,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = [key for key in known if key.endswith(f".{word}")] or [key for key in [closest(word, known)] if key]
     guess = f"did you mean {' or '.join(repr(key) for key in close)}? " if close else ""
-    listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else "`franklin config` prints every one"
+    every = "`franklin config EXPERIMENT` prints every one"
+    listed = f"known: {', '.join(known)}" if len(known) <= LISTED_AT_MOST else every
     return guess + listed if known else "there is none"
 
 

@@ -14,5 +14,7 @@ class FranklinError(Exception):
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that looks most like `word`, if any does; one of the same letters comes first."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
-    return next((each for each in close if sorted(each) == sorted(word)), next(iter(close), None))
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.5)
+    guess = next((each for each in close if sorted(each) == sorted(word.lower())), next(iter(close), None))
+    return by_lower[guess] if guess else None

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from conf.checkpoints import check_resume
 from conf.compose import compose, default_home, dump, groups
 from conf.schema import Settings
 from flows.errors import errors_for_people
@@ -54,6 +55,7 @@ def run(
         from models.parallel.room import ranks_of
 
         ranks_of(settings)  # a mistake is told before anything starts
+        check_resume(settings)
         from flows.local import run_here
 
         summary = run_here(experiment, settings, overrides or [], Console())

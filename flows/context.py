@@ -36,8 +36,8 @@ class Context:
                     yield stage
                 finally:
                     below.record(vars(cost), tags={"reused": str(name in self.reused).lower()})
-        except BaseException:
-            self.display.fail()
+        except BaseException as error:
+            self.display.fail("failed" if isinstance(error, Exception) else "cancelled")
             raise
         self.display.finish(stage.note)
 

@@ -27,8 +27,8 @@ class Display(Protocol):
     def finish(self, note: str) -> None:
         """End the stage, with what came of it."""
 
-    def fail(self) -> None:
-        """End the stage without a result."""
+    def fail(self, how: str) -> None:
+        """End the stage without a result: it `failed`, or was `cancelled`."""
 
     def say(self, line: str) -> None:
         """Tell something that the person should know."""
@@ -60,9 +60,9 @@ class Log:
         """End the stage, with what came of it."""
         self.logger.info("%s done: %s", self.stage, note)
 
-    def fail(self) -> None:
-        """End the stage without a result."""
-        self.logger.error("%s failed", self.stage)
+    def fail(self, how: str) -> None:
+        """End the stage without a result: it `failed`, or was `cancelled`."""
+        self.logger.error("%s %s", self.stage, how)
 
     def say(self, line: str) -> None:
         """Tell something that the person should know."""
@@ -122,9 +122,9 @@ class Terminal:
         """End the stage, with what came of it."""
         self._line("[green]✓[/green]", note)
 
-    def fail(self) -> None:
-        """End the stage without a result."""
-        self._line("[red]✗[/red]", "failed")
+    def fail(self, how: str) -> None:
+        """End the stage without a result: it `failed`, or was `cancelled`."""
+        self._line("[red]✗[/red]", how)
 
     def say(self, line: str) -> None:
         """Tell something that the person should know."""

@@ -14,6 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed
 
+from conf.checkpoints import check_resume
 from conf.compose import compose, dump
 from conf.schema import Settings, TunerName
 from conf.strategies import StrategyName
@@ -23,7 +24,6 @@ from flows.commit import commit
 from flows.context import Context
 from flows.display import Display, Log, display
 from flows.join import wanting
-from flows.resume import check_resume
 from flows.stages import evaluate, plan, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker, tracked

@@ -6,31 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conf.checkpoints import PARTIAL, check_identity, complete, identity
-from conf.errors import FranklinError
-from conf.schema import Settings
+from conf.checkpoints import PARTIAL, complete
 from flows.context import Context
-
-
-def check_resume(settings: Settings) -> None:
-    """See that there is something to go on from, if that is wanted, and that it fits as far as is known by now.
-
-    Raises:
-        FranklinError: There is not, or it does not.
-
-    """
-    earlier = settings.resume
-    if earlier is None:
-        return
-    folder = earlier / "train" / "checkpoints"
-    if not complete(folder):
-        raise FranklinError(
-            f"resume={earlier}: there is no checkpoint in {folder}; name the folder of a run that has trained, as "
-            "`logs` of its summary says"
-        )
-    if settings.tuner.name == "none":  # else the network has yet to be chosen
-        fits = identity(settings.seed, settings.feed.batch_size, settings.model)
-        check_identity(folder, fits, "leave resume out")
 
 
 @contextmanager

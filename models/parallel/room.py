@@ -36,9 +36,11 @@ def _check_network(settings: Settings, ranks: int) -> None:
     if isinstance(strategy, Tensor) and isinstance(model, Cnn):
         raise FranklinError("strategy=tensor: model=cnn has no block that can be split; choose strategy=fsdp or ddp")
     if isinstance(strategy, Pipeline) and (stages := strategy.stages(ranks)) > (most := most_stages(model)):
+        each = stages // ranks
+        way = f"world_size={most // each}" if each <= most else f"stages_per_rank={max(1, most // ranks)}"
         raise FranklinError(
             f"strategy=pipeline: model={model.name} has {most} parts at most, too few for {stages} stages; "
-            f"take strategy.world_size={max(1, most * ranks // stages)}"
+            f"take strategy.{way}"
         )
 
 

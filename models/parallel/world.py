@@ -63,7 +63,11 @@ def world_size(strategy: AnyStrategy, batch_size: int, room: Room | None = None)
     sharing = max((ranks for ranks in fitting if batch_size % _replicas(strategy, ranks) == 0), default=0)
     ranks = 1 if strategy.name == "single" else strategy.world_size or sharing or max(CPU_RANKS, unit)
     if ranks > room.most:
-        raise FranklinError(f"strategy.world_size={ranks}: {room.have}; take at most {room.most}")
+        if isinstance(strategy, Tensor) and not strategy.world_size:
+            said = f"strategy.tensor_size={strategy.tensor_size}"
+        else:
+            said = f"strategy.world_size={ranks}"
+        raise FranklinError(f"{said}: {room.have}; take at most {room.most}")
     if ranks % room.unit:
         way = "choose another strategy, such as ddp" if strategy.name == "single" else f"take a multiple of {room.unit}"
         raise FranklinError(f"{ranks} rank{'s' * (ranks > 1)} cannot be shared equally by {room.unit} machines; {way}")

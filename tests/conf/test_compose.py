@@ -88,6 +88,7 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
         (("../c.csv",), "../c.csv needs a YAML file that says `path: ../c.csv` and `label: COLUMN`"),
         (("flights_delay", "max_epochs=1"), "did you mean 'trainer.max_epochs' or 'tuner.max_epochs'?"),
         (("flights_dealy",), "unknown experiment 'flights_dealy': did you mean 'flights_delay'?"),
+        (("flights_delay", "strategy=FSDP"), "unknown strategy 'FSDP': did you mean 'fsdp'? known: async, auto"),
         (("flights_delay", "strategy=dpd"), "unknown strategy 'dpd': did you mean 'ddp'? known: async, auto"),
         (
             ("flights_delay", "trainer.max_epoch=3"),

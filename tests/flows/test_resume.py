@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from conf.checkpoints import IDENTITY, identity
+from conf.checkpoints import IDENTITY, check_resume, identity
 from conf.compose import compose
 from conf.errors import FranklinError
-from flows.resume import check_resume, goes_on
+from flows.resume import goes_on
 
 
 def context(folder: Path, resume: Path | None, said: list[str]) -> Any:
@@ -63,6 +63,8 @@ def test_a_run_that_ends_early_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_where_there_is_nothing_to_go_on_from_that_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FranklinError, match=rf"^resume={tmp_path}/none: there is no such folder; name a run's"):
+        check_resume(compose("flights_delay", [f"resume={tmp_path}/none"]))
     settings = compose("flights_delay", [f"resume={tmp_path}"])
     with pytest.raises(FranklinError, match=rf"^resume={tmp_path}: there is no checkpoint in {tmp_path}/train/che"):
         check_resume(settings)

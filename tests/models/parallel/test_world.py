@@ -67,7 +67,7 @@ def test_ranks_that_split_a_layer_share_a_batch_as_one(monkeypatch: pytest.Monke
             "strategy.tensor_size=2 does not divide 3 ranks; take strategy.world_size=4",
         ),
         (parallel("fsdp", world_size=3, replicas=2), "strategy.replicas=2 does not divide 3 ranks; take strategy.wor"),
-        (parallel("tensor", tensor_size=8), "strategy.world_size=8: this machine has 4 GPUs; take at most 4"),
+        (parallel("tensor", tensor_size=8), "strategy.tensor_size=8: this machine has 4 GPUs; take at most 4"),
         (parallel("pipeline", world_size=4, microbatches=3), "=3 is too few for 4 ranks in turns; take strategy.micr"),
         (parallel("pipeline", world_size=4, microbatches=99), "feed.batch_size=64 has too few rows for strategy.micro"),
         (
@@ -159,6 +159,9 @@ def test_blocks_that_cannot_be_cut_are_told_before_anything_starts(monkeypatch: 
     line = "strategy=pipeline: model=mlp has 5 parts at most, too few for 8 stages; take strategy.world_size=5"
     with pytest.raises(FranklinError, match=f"^{line}$"):
         ranks_of(compose("flights_delay", said))
+    many = ["strategy=pipeline", "strategy.world_size=2", "strategy.schedule=interleaved", "strategy.stages_per_rank=8"]
+    with pytest.raises(FranklinError, match=r"too few for 16 stages; take strategy.stages_per_rank=2$"):
+        ranks_of(compose("flights_delay", [*many, "strategy.microbatches=8"]))
 
 
 def test_a_network_that_cannot_be_split_is_told_before_anything_starts() -> None:
