@@ -203,7 +203,8 @@ def _elsewhere(key: str, tree: dict[str, Any]) -> str:
     if have and isinstance(tree[group], dict) and "name" in tree[group]:
         verb = "has" if len(have) == 1 else "have"
         return f"{group}={tree[group]['name']} has none, but {group}={', '.join(have)} {verb}"
-    return nearest(key, (name for name, _ in _items(tree)))
+    chosen = {f"{each}.name" for each in groups()}  # which no key sets
+    return nearest(key, (name for name, _ in _items(tree) if name not in chosen))
 
 
 def _items(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

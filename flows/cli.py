@@ -96,8 +96,8 @@ def sample(
     prompt: Annotated[str, typer.Argument(help="what to go on from")],
     *,
     model: Annotated[str, typer.Option(help="of a text, in MLflow")] = "models:/text@champion",
-    length: Annotated[int, typer.Option(help="characters to write")] = 400,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest")] = 0.8,
+    length: Annotated[int, typer.Option(help="characters to write", min=1)] = 400,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest", min=0)] = 0.8,
     seed: Annotated[int, typer.Option(help="another one writes otherwise")] = 1,
     debug: Debug = False,
 ) -> None:

@@ -128,7 +128,7 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """Tell something that the person should know."""
-        self.console.print(line, markup=False, highlight=False)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)  # a path is to be copied
 
     def _line(self, sign: str, note: str) -> None:
         if self.task is not None:

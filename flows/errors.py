@@ -9,6 +9,16 @@ from conf.errors import FranklinError
 from flows.processes import EngineCrashError
 
 INTERRUPTED = 130
+ENDED = "everything that was started has been ended"
+
+
+class TerminatedError(BaseException):
+    """A signal to end has come: nothing but the way out should take notice."""
+
+    def __init__(self, status: int) -> None:
+        """`status` is what the command ends with."""
+        super().__init__(status)
+        self.status = status
 
 
 @contextmanager
@@ -23,7 +33,9 @@ def errors_for_people(*, debug: bool) -> Iterator[None]:
             raise
         _end(str(error).splitlines()[0], debug=debug)
     except KeyboardInterrupt:
-        _end("interrupted; everything that was started has been ended", debug=debug, status=INTERRUPTED)
+        _end(f"interrupted; {ENDED}", debug=debug, status=INTERRUPTED)
+    except TerminatedError as error:
+        _end(f"told to end; {ENDED}", debug=debug, status=error.status)
     except Exception as error:
         if debug:
             raise

@@ -7,11 +7,13 @@ import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
 from conf.schema import Settings
 from flows.display import Terminal, display
+from flows.errors import TerminatedError
 from flows.reach import check_reachable, is_server
 from flows.server import local_store, prefect_api, running, variables
 from flows.summary import Summary
@@ -31,6 +33,7 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
     os.environ.update(variables(settings.home))
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _hang_up)
+    signal.signal(signal.SIGTERM, _terminate)  # to which Prefect hands a SIGTERM on when its flow has ended
     terminal = Terminal(Console(stderr=True))
     display.set(terminal)
     servers = ExitStack()
@@ -72,6 +75,11 @@ def log_to(file: Path) -> None:
             logger.removeHandler(old)
         if on_console or logger is logging.root:
             logger.addHandler(handler)
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    """End this process in good order."""
+    raise TerminatedError(128 + number)
 
 
 def _hang_up(*_: object) -> None:

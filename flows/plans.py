@@ -24,6 +24,7 @@ LEGEND = (
     "activations in the rank that holds most; memory: all of them",
     "sent: MiB that a rank sends in a step; ms: what a step is expected to take",
 )
+LOOSE = "local_sgd and async end near where one process ends, not there, so strategy=auto leaves them out"
 
 
 class Judged(NamedTuple):
@@ -127,6 +128,8 @@ def _verdict(judged: Sequence[Judged]) -> Iterator[str]:
             f"quickest: {quickest.plan.strategy}, {quickest.seconds * 1000:,.1f} ms; "
             f"least memory: {least.strategy}, {mebibytes(least.memory_bytes)} a rank"
         )
+    if any(each.plan.strategy in ("local_sgd", "async") for each in judged):
+        yield LOOSE
 
 
 def as_text(shown: Group) -> str:

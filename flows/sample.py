@@ -14,9 +14,12 @@ def written(prompt: str, model: str, home: Path, *, length: int, temperature: fl
     The model is looked for where MLFLOW_TRACKING_URI says, else in franklin's home.
 
     Raises:
-        FranklinError: there is no such model, it is of something else, or it cannot go on from this prompt.
+        FranklinError: the prompt is empty, there is no such model, it is of something else, or it cannot go on from
+            this prompt.
 
     """
+    if not prompt:
+        raise FranklinError("the prompt is empty; give at least one character to go on from")
     os.environ.update(variables(home))
     store = os.environ.get("MLFLOW_TRACKING_URI")
     if store is None and not (home / "mlflow.db").exists():

@@ -94,13 +94,13 @@ def die_with_agent() -> None:
         os._exit(1)
 
 
-def leave() -> None:
+def leave(status: int = 0) -> None:
     """End this process now: while Python ends in good order, threads of torch may abort it."""
     for worker in multiprocessing.active_children():
         worker.terminate()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 @record  # tells the agent what was raised
@@ -109,7 +109,10 @@ def main() -> None:
     die_with_agent()
     stop = Stop()
     stop.listen()
-    serve(TrainRequest, partial(train, stop=stop))
+    try:
+        serve(TrainRequest, partial(train, stop=stop))
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 1)
     leave()
 
 

@@ -34,25 +34,21 @@ def sample(
     Args:
         network: as it was trained.
         manifest: of the feature set.
-        prompt: what to begin with; if it is longer than a row of training, its end counts.
+        prompt: what to begin with, not empty; if it is longer than a row of training, its end counts.
         length: how many characters to draw.
-        temperature: logits are divided by it before they are drawn from; 0: the likeliest is taken.
+        temperature: at least 0; logits are divided by it before they are drawn from; 0: the likeliest is taken.
         seed: of the draws.
 
     Raises:
-        FranklinError: the prompt is empty or has characters that the model does not know, or a number is too small.
+        FranklinError: the prompt has characters that the model does not know.
 
     """
     (column,) = manifest.tensors
-    if not prompt:
-        raise FranklinError("the prompt is empty; give at least one character to go on from")
     if strange := sorted({each for each in prompt if each not in column.vocabulary}):
         raise FranklinError(
             f"the prompt has {', '.join(map(repr, strange))}, which the model's text has not, or too seldom to learn; "
             "leave it out"
         )
-    if temperature < 0 or length < 1:
-        raise FranklinError(f"temperature={temperature}, length={length}: the one is at least 0, the other at least 1")
     return (character for (character,) in _drawn(network, column, prompt, length, [_chooser(temperature, seed)]))
 
 

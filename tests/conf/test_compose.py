@@ -98,6 +98,7 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
             ("flights_delay", "strategy=async", "strategy.every=4"),
             "unknown key 'strategy.every': strategy=async has none, but strategy=local_sgd has",
         ),
+        (("flights_delay", "strategy.names=4"), "unknown key 'strategy.names': did you mean 'strategy'?"),
         (("flights_delay", "model.width=64"), "model=mlp has none, but model=decoder, ft_transformer, resnet have"),
         (("flights_delay", "stratgy=ddp"), "unknown key 'stratgy': did you mean 'strategy'?"),
         (("flights_delay", "trainer.max_epochs=many"), "trainer.max_epochs: must be a whole number, not 'many'"),

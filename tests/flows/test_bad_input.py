@@ -116,6 +116,7 @@ def test_a_disk_that_fills_while_the_feature_set_is_written(up: Up, tmp_path: Pa
             ["flights_delay", "trainer.max_epoch=3"],
             "unknown key 'trainer.max_epoch': did you mean 'trainer.max_epochs'?",
         ),
+        (["flights_delay", "resume=nowhere"], "nowhere: there is no such folder; name a run's"),
         (["flights_delay", "tracking.uri=http://127.0.0.1:9"], "the MLflow server http://127.0.0.1:9 can't be reached"),
     ],
 )

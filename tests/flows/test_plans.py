@@ -41,6 +41,9 @@ def test_the_quickest_that_fits_is_chosen(memory: str, chosen: str) -> None:
 def test_the_table_says_what_each_is_best_at() -> None:
     shown = as_text(table(judge(compose("flights_delay", []), PLANS), [], auto=False))
     assert shown.rstrip().endswith("quickest: single, 200.0 ms; least memory: fsdp, 8.0 MiB a rank")
+    loose = PLANS.model_copy(update={"plans": [*PLANS.plans, plan("async", 2, 16, 1e9)]})
+    shown = as_text(table(judge(compose("flights_delay", []), loose), [], auto=False))
+    assert shown.rstrip().endswith("so strategy=auto leaves them out")
 
 
 def test_on_gpus_ranks_do_not_share_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:

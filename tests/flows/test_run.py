@@ -275,7 +275,7 @@ def started(home: Path, table: Path, *words: str, before: Sequence[str] = ()) ->
     """A run that goes on, and that is ended if it still does."""
     variables = variables_of(home)
     command = [*before, *FRANKLIN, "run", str(table), *words]
-    flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    flow = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         yield flow
     finally:
@@ -291,6 +291,12 @@ def end_and_look(flow: "subprocess.Popen[bytes]", up: Up, sent: int) -> None:
     flow.send_signal(sent)
     assert flow.wait(40) != 0
     assert psutil.wait_procs(below, timeout=1)[1] == []
+    assert flow.stderr is not None
+    said = flow.stderr.read().decode().splitlines()
+    if sent != signal.SIGHUP:  # its terminal is gone
+        assert said[-1].startswith("franklin: ")
+        assert said[-1].endswith("; everything that was started has been ended")
+        assert [line for line in said if line.startswith("✗ ")][-1].endswith("cancelled")
     latest = newest(up)
     assert latest.info.status == "KILLED"
     stages = children(up, latest.info.run_id)

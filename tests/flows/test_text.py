@@ -46,5 +46,10 @@ def test_what_cannot_be_sampled_is_said_in_one_line(up: Up, tmp_path: Path, monk
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # which MLflow sets for its own
     line = complaint(franklin("sample", "The ", home=tmp_path))
     assert f"{tmp_path} has no models: run `franklin run text`" in line
+    assert "the prompt is empty" in complaint(franklin("sample", "", home=tmp_path))
+    for option, value in (("--length", "0"), ("--temperature", "-1")):
+        refused = franklin("sample", "The ", option, value, home=tmp_path)
+        assert refused.returncode == 2
+        assert f"Invalid value for '{option}'" in refused.stderr
     line = complaint(franklin("sample", "The ", "--model", "models:/none@champion", home=up.home))
     assert "models:/none@champion cannot be loaded" in line
