@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from conf.contests import Contest, size_bytes
 from conf.data import Data
 from conf.fault import Fault
 from conf.launchers import AnyLauncher
@@ -36,7 +37,7 @@ class Feed(Strict):
     @property
     def memory_bytes(self) -> int:
         """`memory` in bytes."""
-        return int(self.memory[:-1]) * {"m": 2**20, "g": 2**30}[self.memory[-1]]
+        return size_bytes(self.memory)
 
 
 class Optimizer(Strict):
@@ -136,6 +137,7 @@ class Settings(Strict):
     fault: Fault = Field(description="what goes wrong on purpose")
     launcher: AnyLauncher
     tuner: Tuner
+    contest: Contest
     tracking: Tracking
 
     def feature_set(self, fingerprint: str) -> Path:
