@@ -20,6 +20,7 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from benchmarks.feed_data import manifest_of
 from conf.compose import compose
+from conf.networks import Mlp
 from models import networks
 from models.criterion import Criterion
 from models.feeds.batch import Batch
@@ -81,6 +82,7 @@ def measure(schedule: str, parts: int, rows: int, steps: int, blocks: int) -> di
     )
     manifest = manifest_of(parts * rows, COLUMNS)
     torch.manual_seed(SEED)
+    assert isinstance(settings.model, Mlp)
     network = networks.build(settings.model, manifest)
     batch = Batch(
         torch.randn(parts * rows, COLUMNS),

@@ -3,7 +3,8 @@
     python -m benchmarks.prepare [--times 1 10 100] [--repetitions 3] [--memory 4g] [--peers PYTHON] [--ways WAY ...]
 
 Each way is a process of its own, from CSV files to Parquet, start included. By hand in Spark does all that the job
-does; the last three neither look for bad rows, nor profile, nor put rows into an order of their own. `--peers` is the
+does; the last three neither look for bad rows, nor profile, nor put rows into an order of their own, and Polars and
+DuckDB make the features that a flight and its tables tell, but none of other flights. `--peers` is the
 interpreter of an environment that has polars and duckdb. A way that fails, for lack of memory or another reason, is
 marked, with the words that it ended with, and left out after it; the others are held against the first that did not.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conf.errors import FranklinError
-from conf.networks import AnyNetwork
+from conf.networks import AnyNetwork, Selected
 from conf.schema import Settings
 
 PARTIAL = ".partial"
@@ -62,6 +62,8 @@ def check_resume(settings: Settings) -> None:
     earlier = settings.resume
     if earlier is None:
         return
+    if isinstance(settings.model, Selected):
+        raise FranklinError("resume goes on with a network's training; model=selected is fitted anew: leave resume out")
     folder = earlier / "train" / "checkpoints"
     if not earlier.is_dir():
         raise FranklinError(f"resume={earlier}: there is no such folder; name a run's, as `logs` of its summary says")

@@ -20,7 +20,15 @@ from conf.strategies import AnyStrategy, StrategyName
 ROOT = Path(__file__).parent
 TABLE = "table"
 TABLE_SUFFIXES = (".csv", ".parquet", ".orc", ".json", ".jsonl", ".ndjson", ".zip", ".gz", ".tsv", ".txt")
-OPEN_MAPPINGS = ("data.columns", "data.checks.columns", "data.options", "data.split", "spark.conf", "tuner.space")
+OPEN_MAPPINGS = (
+    "data.columns",
+    "data.checks.columns",
+    "data.options",
+    "data.split",
+    "model.values",
+    "spark.conf",
+    "tuner.space",
+)
 MISSING = "???"
 SEARCHED = ("model", "optimizer", "feed", "trainer")  # what a trial can change: the feature set stays
 
@@ -145,7 +153,10 @@ def _parse(override: str, value: str) -> Any:
 
 
 def _own_table(path: Path) -> dict[str, Any]:
-    """The keys of a person's own YAML as `data.*` values; relative paths count from the YAML's folder."""
+    """The keys of a person's own YAML as `data.*` values, those below `contest` as they are.
+
+    Relative paths count from the YAML's folder.
+    """
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
     except FileNotFoundError:
@@ -159,7 +170,11 @@ def _own_table(path: Path) -> dict[str, Any]:
         raise FranklinError(f"{place} can't be read as YAML ({reason}); write lines of `key: value`") from None
     if not isinstance(content, dict) or not content:
         raise FranklinError(f"{path} holds no keys: it needs at least `path: FILE` and `label: COLUMN`")
+    contest = content.pop("contest", None) or {}
+    if not isinstance(contest, dict):
+        raise FranklinError(f"{path}: contest must be a mapping, such as `contest: {{folds: 3}}`")
     values: dict[str, Any] = {f"data.{key!s}": value for key, value in content.items()}
+    values |= {f"contest.{key!s}": value for key, value in contest.items()}
     name = values["experiment"] = values["data.name"] = content.get("name", path.stem)
     if name in groups()["experiment"]:
         raise FranklinError(f"{path}: '{name}' is an experiment of franklin's own; say another `name:`")
@@ -223,6 +238,8 @@ def _check_complete(tree: dict[str, Any]) -> None:
 
 
 def _check_space(tree: dict[str, Any]) -> None:
+    if tree["model"]["name"] == "selected":  # whose keys nobody knows before it is a network
+        return
     known = dict(_items(tree))
     for key, values in tree["tuner"]["space"].items():
         if key not in known:

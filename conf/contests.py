@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from conf.errors import closest
 from conf.strict import Positive, Rate, Share, Size, Strict
 
 Engine = Literal["local", "spark", "auto"]
@@ -31,6 +32,19 @@ CandidateName = Literal[
 ]
 # In order of simplicity: the ladder climbs it from the first one on.
 CANDIDATES: tuple[CandidateName, ...] = get_args(CandidateName)
+Value = int | float | str | bool | list[int] | None
+Values = dict[str, Value]
+
+
+def _known(name: object) -> object:
+    if name not in CANDIDATES:
+        guess = closest(str(name), CANDIDATES)
+        hint = f"did you mean '{guess}'? " if guess else ""
+        raise ValueError(f"there is no candidate '{name}': {hint}known: {', '.join(CANDIDATES)}")
+    return name
+
+
+Known = Annotated[CandidateName, BeforeValidator(_known)]
 
 
 class Costs(Strict):
@@ -52,7 +66,7 @@ class Contest(Strict):
     """How candidates are compared by `franklin select`."""
 
     name: Literal["default"]
-    candidates: list[CandidateName] | None = Field(description="null: all that suit the data")
+    candidates: list[Known] | None = Field(description="null: all that suit the data")
     engine: Engine = Field(description="local: one machine's libraries; spark: MLlib; auto: by size against memory")
     folds: Annotated[int, Field(ge=2)] = Field(description="of train and validation rows together")
     sizes: list[Share] = Field(min_length=1, description="shares of the rows at which learning curves have a point")

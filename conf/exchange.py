@@ -21,7 +21,7 @@ from conf.data import Data
 from conf.errors import FranklinError
 from conf.fault import Fault
 from conf.launchers import AnyLauncher
-from conf.networks import AnyNetwork
+from conf.networks import AnyModel, AnyNetwork, Selected
 from conf.schema import Checkpointing, Feed, Optimizer, Trainer
 from conf.spark import AnyCluster, AnySpark
 from conf.splits import AnySplit
@@ -164,12 +164,29 @@ class TrainResult(Strict):
     plan: Plan
 
 
+class FitRequest(Request):
+    """Fit a selected candidate, which is no network, on the train rows of a feature set."""
+
+    feature_set: str
+    run_folder: Path
+    seed: int
+    model: Selected
+    cores: int
+
+
+class FitResult(Strict):
+    """The fitted candidate's folder, and on how many rows it was fitted."""
+
+    weights: Path
+    rows: int
+
+
 class EvaluateRequest(Request):
     """Judge weights on the validation and test splits."""
 
     feature_set: str
     weights: Path
-    model: AnyNetwork
+    model: AnyModel
     feed: Feed
     seed: int
     bootstrap: int
@@ -197,7 +214,7 @@ class RegisterRequest(Request):
 
     feature_set: str
     weights: Path
-    model: AnyNetwork
+    model: AnyModel
     name: str
     split: AnySplit
     promotion: Literal["enabled", "dry_run", "disabled"]

@@ -10,7 +10,8 @@ A feature set is a folder (any fsspec URL):
 
 What each column has become is in its entry of `Manifest.columns` (`conf.columns`). The label is one float32
 (regression: its own unit) or an int32 index into `Label.classes`. Of a sequence, it is the one column that there is: at
-each place but the last, the token that follows.
+each place but the last, the token that follows. Beside them, the files of a split may have the int32 column `WHERE`,
+which is no feature: it says to which day or group a row belongs (`Manifest.where`).
 """
 
 from datetime import date
@@ -26,6 +27,7 @@ from conf.strict import Strict
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+WHERE = "__where"
 
 
 class Label(Strict):
@@ -75,13 +77,16 @@ class InputFile(Strict):
 class Manifest(Strict):
     """A feature set."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     name: str
     task: Task
     label: Label
     columns: list[Column]
     splits: dict[SplitName, Split]
     holdout: list[DataFile]
+    where: Literal["day", "group"] | None = Field(
+        default=None, description="what the column __where counts: days since 1970, or groups; null: it is not there"
+    )
     rows_in: NonNegativeInt
     quarantined: dict[str, int] = Field(description="reason -> rows that broke a rule")
     set_aside: dict[str, int] = Field(description="reason -> rows that are no examples, such as cancelled flights")

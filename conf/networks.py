@@ -1,12 +1,13 @@
 """The networks, each with its sizes, and what columns it takes."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from conf.contests import Known, Value
 from conf.data import Data
 from conf.kinds import TensorKind
-from conf.strict import Positive, Strict
+from conf.strict import Positive, Rate, Strict
 
 IMAGE = 3  # dimensions: channels, height, width
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -74,17 +75,64 @@ class Decoder(_Transformer):
     name: Literal["decoder"]
 
 
-AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer | Decoder, Field(discriminator="name")]
+class Tabm(Strict):
+    """Many perceptrons that share most of their weights, and whose predictions are averaged; columns as for `mlp`."""
+
+    name: Literal["tabm"]
+    members: Positive = Field(description="perceptrons, the paper's k")
+    hidden: list[Positive] = Field(min_length=1, description="width of each block")
+    dropout: Dropout
+    embedding_max: Positive = Field(description="widest embedding of one categorical column")
+    number_bins: Annotated[int, Field(ge=0)] = Field(
+        description="pieces of each number's piecewise linear embedding; 0: numbers go in as they are"
+    )
+    number_width: Positive = Field(description="width of such an embedding")
+
+
+class Realmlp(Strict):
+    """A perceptron with all that makes one good on tables (RealMLP-TD); columns as for `mlp`."""
+
+    name: Literal["realmlp"]
+    hidden: list[Positive] = Field(min_length=1, description="width of each block")
+    dropout: Dropout = Field(description="through half of the training; then it falls to 0")
+    one_hot_max: Annotated[int, Field(ge=0)] = Field(description="categorical columns of so many values are one-hot")
+    embedding: Positive = Field(description="width of the embedding of a categorical column with more")
+    frequencies: Positive = Field(description="of each number's periodic embedding")
+    frequency_scale: Rate = Field(description="their standard deviation at the start")
+    number_width: Annotated[int, Field(ge=2)] = Field(description="numbers that a number becomes, itself included")
+
+
+AnyNetwork = Annotated[Mlp | Cnn | Resnet | FtTransformer | Decoder | Tabm | Realmlp, Field(discriminator="name")]
+NETWORKS: tuple[str, ...] = tuple(
+    get_args(each.model_fields["name"].annotation)[0] for each in get_args(get_args(AnyNetwork)[0])
+)
+
+
+class Selected(Strict):
+    """What a contest has recommended, where that is no network: a candidate, fitted in one process."""
+
+    name: Literal["selected"]
+    candidate: Known | None = Field(description="null: that of the newest contest of the experiment in franklin's home")
+    values: dict[str, Value] = Field(description="its settings; those that are missing are the candidate's own")
+
+    @model_validator(mode="after")
+    def _is_no_network(self) -> Self:
+        if self.candidate in NETWORKS:
+            raise ValueError(f"model.candidate={self.candidate} is a network; say model={self.candidate}")
+        return self
+
+
+AnyModel = Annotated[AnyNetwork | Selected, Field(discriminator="name")]
 
 
 def most_stages(network: AnyNetwork) -> int:
     """Parts of a network with parameters of their own, at most: stem, head, and what is between."""
     if isinstance(network, Cnn):
         return len(network.channels) + len(network.hidden) + 2
-    return (len(network.hidden) if isinstance(network, Mlp) else network.blocks) + 2
+    return (len(network.hidden) if isinstance(network, Mlp | Tabm | Realmlp) else network.blocks) + 2
 
 
-def check_columns(network: AnyNetwork, data: Data) -> None:
+def check_columns(network: AnyModel, data: Data) -> None:
     """See that a network can take the columns of a dataset.
 
     Raises:

@@ -9,7 +9,7 @@ from conf.contests import Contest, size_bytes
 from conf.data import Data
 from conf.fault import Fault
 from conf.launchers import AnyLauncher
-from conf.networks import AnyNetwork, check_columns
+from conf.networks import AnyModel, check_columns
 from conf.spark import AnySpark, Cluster
 from conf.strategies import AnyStrategy, Async, Ddp, LocalSgd
 from conf.strict import Function, Name, Positive, Rate, Share, Size, Strict
@@ -41,12 +41,24 @@ class Feed(Strict):
 
 
 class Optimizer(Strict):
-    """AdamW with linear warm-up and cosine decay."""
+    """AdamW with linear warm-up, then a schedule of its learning rate."""
 
     name: Literal["adamw"]
     learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     warmup_share: Annotated[float, Field(ge=0, lt=1, description="share of all steps with a rising rate")]
+    schedule: Literal["cosine", "coslog4"] = Field(
+        default="cosine", description="cosine: falls to 0; coslog4: four times up and down again, each longer"
+    )
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default=[0.9, 0.999], min_length=2, max_length=2, description="decay of the gradients' first and second moment"
+    )
+    decay_schedule: Literal["constant", "flat_cos"] = Field(
+        default="constant", description="flat_cos: in the second half of the steps the weight decay falls to 0"
+    )
+    decays: Literal["all", "matrices"] = Field(
+        default="all", description="what decays; matrices: weights of linear layers and embeddings alone"
+    )
 
 
 class Trainer(Strict):
@@ -129,7 +141,7 @@ class Settings(Strict):
     data: Data
     spark: AnySpark
     feed: Feed
-    model: AnyNetwork
+    model: AnyModel
     optimizer: Optimizer
     trainer: Trainer
     strategy: AnyStrategy

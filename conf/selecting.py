@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from conf import contests
 from conf.contests import CandidateName, Contest, Family
 from conf.data import Task
 from conf.exchange import Estimate, Request, TrainRequest
@@ -12,8 +13,8 @@ from conf.spark import AnySpark
 from conf.splits import AnySplit
 from conf.strict import Strict
 
-Value = int | float | str | bool | list[int] | None
-Values = dict[str, Value]
+Value = contests.Value
+Values = contests.Values
 Phase = Literal["size", "trial", "fold", "final"]
 JOURNAL, FINDINGS, REPORT = "journal.jsonl", "findings.json", "report.html"
 
@@ -221,7 +222,8 @@ class Segments(Strict):
     groups: list[list[str]]
     quality: float = Field(description="mean silhouette (Rousseeuw 1987)")
     profile: dict[str, list[float]] = Field(description="feature -> mean in each group")
-    figure: str | None
+    figure: str | None = Field(description="SVG, in the run folder")
+    note: str | None = Field(default=None, description="such as that only the most frequent values were grouped")
 
 
 class Rule(Strict):
@@ -232,6 +234,25 @@ class Rule(Strict):
     support: float
     confidence: float
     lift: float
+
+
+class UnlabelledRequest(Request):
+    """Group values of columns, and seek rules about the label, in the train rows of a feature set."""
+
+    feature_set: str
+    run_folder: Path = Field(description="figures go into it")
+    spark: AnySpark = Field(description="where the engine in Spark runs; the local one needs none")
+    segments: list[str] = Field(description="categorical columns")
+    rules: bool
+    seed: int
+
+
+class UnlabelledResult(Strict):
+    """What was found, and why some was not."""
+
+    segments: list[Segments]
+    rules: list[Rule] = Field(description="highest lift first")
+    notes: list[str]
 
 
 class Findings(Strict):

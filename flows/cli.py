@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from conf.checkpoints import check_resume
-from conf.compose import compose, default_home, dump, groups
+from conf.compose import default_home, dump, groups
 from conf.schema import Settings
 from flows.errors import errors_for_people
+from flows.selection import settled
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,7 +52,7 @@ def run(
 ) -> None:
     """Run the pipeline here and now."""
     with errors_for_people(debug=debug):
-        settings = compose(experiment, overrides or [])
+        settings = settled(experiment, overrides or [])
         from models.parallel.room import ranks_of
 
         ranks_of(settings)  # a mistake is told before anything starts
@@ -61,6 +62,45 @@ def run(
         summary = run_here(experiment, settings, overrides or [], Console())
         if as_json:
             typer.echo(summary.model_dump_json())
+
+
+@app.command()
+def select(
+    experiment: Experiment,
+    overrides: Overrides = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print the outcome as the last line")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compare candidates from the simplest up, within budget_seconds=, and say which one to take and why."""
+    with errors_for_people(debug=debug):
+        from flows.contestants import contest_settings, networks, spelt
+
+        words = spelt(overrides or [])
+        settings = contest_settings(experiment, words)
+        networks(experiment, words, settings)  # a mistake is told before anything starts
+        from flows.local import select_here
+
+        found = select_here(experiment, settings, words, Console())
+        if as_json:
+            typer.echo(found.model_dump_json())
+
+
+@app.command()
+def choose(
+    letter: Annotated[str, typer.Argument(help="of the candidate, as the report of a blind contest has it")],
+    *,
+    run: Annotated[
+        str | None, typer.Option(help="MLflow run or folder of the contest; the newest that waits for a choice")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """End a blind contest: record what was chosen and when, and show the names."""
+    with errors_for_people(debug=debug):
+        from flows.choose import choose as end
+        from flows.leaderboard import say_chosen
+
+        say_chosen(*end(letter, run, default_home()), Console())
 
 
 @app.command()
@@ -78,14 +118,14 @@ def config(
             for group, choices in groups().items():
                 typer.echo(f"{group}: {', '.join(choices)}")
         else:
-            typer.echo(dump(compose(experiment, overrides or [])), nl=False)
+            typer.echo(dump(settled(experiment, overrides or [])), nl=False)
 
 
 @app.command()
 def plan(experiment: Experiment, overrides: Overrides = None, *, debug: Debug = False) -> None:
     """Print what each strategy would take, without training; the data is prepared if it has not been."""
     with errors_for_people(debug=debug):
-        settings = compose(experiment, overrides or [])
+        settings = settled(experiment, overrides or [])
         from flows.planning import plans
 
         Console().print(plans(settings))

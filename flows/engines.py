@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
+from conf.errors import FranklinError
 from conf.exchange import (
     EvaluateRequest,
+    FitRequest,
     LandRequest,
     PlanRequest,
     PrepareRequest,
@@ -15,8 +17,10 @@ from conf.exchange import (
     Track,
     TrainRequest,
 )
+from conf.networks import AnyNetwork, Selected
 from conf.schema import Settings
 from conf.spark import AnyCluster
+from models.parallel.world import count_cores
 
 
 def engine(module: str) -> list[str]:
@@ -31,6 +35,9 @@ TRAIN = engine("models.launch")
 RANK = "models.train"
 TRAIN_IN_SPARK = engine("spark_jobs.ranks")
 JOIN = engine("models.join")
+FIT = engine("models.candidates.train")
+CONTEST = engine("models.candidates.contest")
+FIT_IN_SPARK = engine("spark_jobs.fits")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 
@@ -64,12 +71,25 @@ def to_plan(settings: Settings, folder: Path, feature_set: str, candidates: list
     return PlanRequest(
         answer=folder / "plan.json",
         feature_set=feature_set,
-        model=settings.model,
+        model=network(settings),
         trainer=settings.trainer,
         checkpointing=settings.checkpointing,
         batch_size=settings.feed.batch_size,
         candidates=candidates,
     )
+
+
+def network(settings: Settings) -> AnyNetwork:
+    """The network of a run.
+
+    Raises:
+        FranklinError: it has none.
+
+    """
+    if isinstance(settings.model, Selected):
+        who = settings.model.candidate or "selected"
+        raise FranklinError(f"model={who} is no network: it is fitted in one process, and there is nothing to plan")
+    return settings.model
 
 
 def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, track: Track | None) -> TrainRequest:
@@ -80,7 +100,7 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         run_folder=folder,
         seed=settings.seed,
         feed=settings.feed,
-        model=settings.model,
+        model=network(settings),
         optimizer=settings.optimizer,
         trainer=settings.trainer,
         strategy=settings.strategy,
@@ -90,6 +110,20 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
         cores=cluster.executor_cores if (cluster := executors(settings)) else None,
         fault=settings.fault,
         track=track,
+    )
+
+
+def to_fit(settings: Settings, folder: Path, feature_set: str) -> FitRequest:
+    """Ask for the selected candidate to be fitted in `folder`."""
+    if not isinstance(settings.model, Selected):
+        raise TypeError(f"{settings.model.name} is a network")
+    return FitRequest(
+        answer=folder / "train.json",
+        feature_set=feature_set,
+        run_folder=folder,
+        seed=settings.seed,
+        model=settings.model,
+        cores=count_cores(),
     )
 
 

@@ -4,16 +4,19 @@ import atexit
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from conf.schema import Settings
 from flows.display import Terminal, display
 from flows.errors import TerminatedError
+from flows.leaderboard import print_outcome
+from flows.outcome import Outcome
 from flows.reach import check_reachable, is_server
 from flows.server import local_store, prefect_api, running, variables
 from flows.summary import Summary
@@ -27,6 +30,37 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         FranklinError: a mistake that a person can mend.
 
     """
+
+    def run() -> Any:
+        from flows.pipeline import pipeline
+
+        return partial(pipeline, experiment, settings.strategy.name, settings.tuner.name, list(overrides))
+
+    summary = Summary.model_validate(_answer(settings, run))
+    show(summary, output, mlflow_of(settings))
+    return summary
+
+
+def select_here(experiment: str, settings: Settings, overrides: Sequence[str], output: Console) -> Outcome:
+    """Hold a contest in this process, in the same way; its leaderboard goes to `output`.
+
+    Raises:
+        FranklinError: a mistake that a person can mend.
+
+    """
+
+    def run() -> Any:
+        from flows.selecting import select
+
+        return partial(select, experiment, overrides=list(overrides))
+
+    found = Outcome.model_validate(_answer(settings, run))
+    print_outcome(found, output, mlflow_of(settings))
+    return found
+
+
+def _answer(settings: Settings, prepared: Callable[[], Callable[[], Any]]) -> Any:
+    """What a flow answers that runs in this process; `prepared` imports it, once Prefect can be imported."""
     if api := os.environ.get("PREFECT_API_URL"):
         check_reachable(api, "Prefect", "unset PREFECT_API_URL to have one for this run")
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -44,18 +78,14 @@ def run_here(experiment: str, settings: Settings, overrides: Sequence[str], outp
         # Prefect reads its settings when it is imported.
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-        from flows.pipeline import pipeline
-
+        run = prepared()
         log_to(settings.home / "franklin.log")
         # Heartbeats tell a server that a far-away flow has died, and their thread takes a second to end.
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            answer = pipeline(experiment, settings.strategy.name, settings.tuner.name, list(overrides))
-    summary = Summary.model_validate(answer)
-    show(summary, output, _mlflow(settings))
-    return summary
+            return run()
 
 
-def _mlflow(settings: Settings) -> str | None:
+def mlflow_of(settings: Settings) -> str | None:
     """Address of a server to look at; a database has none, and may have a password in its own."""
     uri = settings.tracking.uri
     if uri is None or uri == local_store(settings.home):

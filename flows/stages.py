@@ -7,18 +7,20 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from conf.exchange import EvaluateResult, PlanResult, PrepareResult, RegisterResult, Track, TrainResult
+from conf.exchange import EvaluateResult, FitResult, PlanResult, PrepareResult, RegisterResult, Track, TrainResult
 from conf.fault import Fault
 from conf.manifest import Manifest, read_manifest
 from conf.schema import Settings
 from flows.context import Context, Stage
 from flows.engines import (
     EVALUATE,
+    FIT,
     PLAN,
     PREPARE,
     REGISTER,
     launching,
     to_evaluate,
+    to_fit,
     to_plan,
     to_prepare,
     to_register,
@@ -118,21 +120,30 @@ def launch(
     return stage.run(command, request, TrainResult, watch)
 
 
+@task(name="train", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
+def fit(run: Context, feature_set: str, settings: Settings) -> FitResult:
+    """Fit the selected candidate, which is no network; a retry begins anew."""
+    with run.stage("train") as stage:
+        result = stage.run(FIT, to_fit(settings, run.folder / "train", feature_set), FitResult)
+        stage.note = f"{getattr(settings.model, 'candidate', '')}, fitted on {result.rows:,} rows"
+    return result
+
+
 @task(name="evaluate", cache_policy=NO_CACHE)
-def evaluate(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> EvaluateResult:
-    """Judge the network on rows that it has not seen, next to the trivial predictor."""
+def evaluate(run: Context, feature_set: str, weights: Path, settings: Settings) -> EvaluateResult:
+    """Judge what was trained on rows that it has not seen, next to the trivial predictor."""
     with run.stage("evaluate") as stage:
-        request = to_evaluate(settings, run.folder, feature_set, trained.weights, run.tracker.quick_track)
+        request = to_evaluate(settings, run.folder, feature_set, weights, run.tracker.quick_track)
         result = stage.run(EVALUATE, request, EvaluateResult)
         stage.note = ", ".join(f"{name} {e.value:.4f}" for name, e in list(result.metrics["test"].items())[:3])
     return result
 
 
 @task(name="register", cache_policy=NO_CACHE)
-def register(run: Context, feature_set: str, trained: TrainResult, settings: Settings) -> RegisterResult:
+def register(run: Context, feature_set: str, weights: Path, settings: Settings) -> RegisterResult:
     """Log the model as a new version and decide whether it becomes champion."""
     with run.stage("register") as stage:
-        request = to_register(settings, run.folder, feature_set, trained.weights, run.tracker.quick_track)
+        request = to_register(settings, run.folder, feature_set, weights, run.tracker.quick_track)
         result = stage.run(REGISTER, request, RegisterResult)
         stage.note = f"version {result.version} is {result.alias}"
     return result

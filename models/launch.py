@@ -1,5 +1,9 @@
-"""Launching a training on this machine, the first or only one: `python -m models.launch REQUEST.json`."""
+"""Launching a training on this machine, the first or only one: `python -m models.launch REQUEST.json`.
 
+With the variable AGENT, which has the number of its parent process, it ends with that, and so do all ranks.
+"""
+
+import os
 import signal
 import sys
 from pathlib import Path
@@ -7,9 +11,10 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing import SignalException
 
 from conf.errors import FranklinError
-from conf.exchange import TrainRequest, answer
+from conf.exchange import AGENT, TrainRequest, answer
 from models.launching.agent import run_ranks, torchrun
 from models.launching.meeting import ALONE, open_meeting
+from models.launching.parent import die_with_parent
 
 
 def launch(request: TrainRequest, path: Path) -> None:
@@ -28,6 +33,8 @@ def launch(request: TrainRequest, path: Path) -> None:
 
 def main() -> None:
     """Launch what the command line names; what went wrong is the answer."""
+    if AGENT in os.environ:
+        die_with_parent()
     path = Path(sys.argv[1])
     request = TrainRequest.model_validate_json(path.read_text(encoding="utf-8"))
     try:

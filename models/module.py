@@ -17,6 +17,7 @@ from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.finite import ElsewhereError, gradients, origin, write_rows
 from models.networks.network import Network
+from models.networks.parts import FadingDropout
 from models.optimizers import Schedule, make
 from models.parallel.parallelism import Forward, Parallelism
 
@@ -64,6 +65,8 @@ class Learner(LightningModule):
         super().__init__()
         self.network = network
         self._manifest, self._criterion, self._spoilt = manifest, Criterion(manifest), spoilt
+        self._as_one = Criterion(manifest, as_one=True)
+        self._fading = [module for module in network.modules() if isinstance(module, FadingDropout)]
         self._optimizer = optimizer
         self._parallelism = parallelism
         self._steps = steps
@@ -84,7 +87,7 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make the optimizer, as the strategy wants it, with a schedule by steps."""
-        optimizer = self._parallelism.optimizer(self.network, partial(make, self._optimizer))
+        optimizer = self._parallelism.optimizer(self.network, partial(make, self._optimizer, steps=self._steps))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, Schedule(self._optimizer, self._steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -96,6 +99,8 @@ class Learner(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, stream, epoch, batch): a resumed run repeats it without a saved state."""
         self._seed_dropout(batch_idx)
+        for module in self._fading:
+            module.done.fill_(self.global_step / self._steps)
         self._batches.append((batch_idx, batch))
 
     def _seed_dropout(self, batch_idx: int) -> None:
@@ -163,7 +168,7 @@ class Learner(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 -- Lightning's signature
         """Add a batch to the validation loss."""
-        self._add(self._parallelism.judge(self._forward or self.network, batch, self._criterion), batch)
+        self._add(self._parallelism.judge(self._forward or self.network, batch, self._as_one), batch)
 
     def on_validation_start(self) -> None:
         """Judge weights that are the same on all ranks."""

@@ -1,9 +1,7 @@
 """Training, as every rank runs it: `python -m models.train REQUEST.json`, with the variables that torchrun sets."""
 
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from functools import partial
@@ -13,18 +11,17 @@ from typing import Any
 import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from conf.exchange import AGENT, ANSWER_SECONDS, TrainRequest, TrainResult, serve
+from conf.exchange import ANSWER_SECONDS, TrainRequest, TrainResult, serve
 from conf.manifest import Manifest, SplitName, read_manifest
 from models.feeds import open_feed
 from models.feeds.feed import Feed
 from models.feeds.transformed import Transformed
 from models.finite import ElsewhereError
+from models.launching.parent import die_with_parent
 from models.parallel import load
 from models.parallel.parallelism import Parallelism
 from models.stopping import Stop
 from models.watching import Watch
-
-PR_SET_PDEATHSIG = 1
 
 
 def train(request: TrainRequest, stop: Stop) -> TrainResult | None:
@@ -86,14 +83,6 @@ def wait_for(answer: Path) -> None:
         time.sleep(0.1)
 
 
-def die_with_agent() -> None:
-    """Have the system kill this process when its agent dies (Linux, `prctl(2)`): another one may soon go on here."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != int(os.environ.get(AGENT, os.getppid())):  # it has died already
-        os._exit(1)
-
-
 def leave(status: int = 0) -> None:
     """End this process now: while Python ends in good order, threads of torch may abort it."""
     for worker in multiprocessing.active_children():
@@ -106,7 +95,7 @@ def leave(status: int = 0) -> None:
 @record  # tells the agent what was raised
 def main() -> None:
     """Run this rank."""
-    die_with_agent()
+    die_with_parent()  # its agent: another one may soon go on here
     stop = Stop()
     stop.listen()
     try:

@@ -85,7 +85,7 @@ def clean(rows: DataFrame, meaning: Meaning, data: Data) -> DataFrame:
     return rows.select(
         *(value.alias(name) for name, value in (features | apart).items()),
         KEY,
-        *placing(data.split, label),
+        *placing(data.split, label, data.day),
         QUARANTINED,
         F.when(away, F.lit(OUTSIDE)).when(label.isNull(), meaning.no_example).alias(SET_ASIDE),
         F.when(column(QUARANTINED).isNotNull(), shown).alias(ROW),

@@ -63,12 +63,12 @@ def identity(values: Iterable[Column]) -> Column:
     return F.xxhash64(*(value.cast("string") for value in values)).alias(KEY)
 
 
-def placing(split: AnySplit, label: Column) -> list[Column]:
+def placing(split: AnySplit, label: Column, day: str | None = None) -> list[Column]:
     """Return what the split goes by: `__date`, `__side` (a hash; rows with the same one stay together), `__stratum`.
 
-    Each is null where the row has no such value, or where the split does not go by it.
+    Each is null where the row has no such value, or where the split does not go by it; the date is then that of `day`.
     """
-    date, side, stratum = F.lit(None).cast("date"), column(KEY), F.lit(None).cast("string")
+    date, side, stratum = as_date(day) if day else F.lit(None).cast("date"), column(KEY), F.lit(None).cast("string")
     if isinstance(split, DateSplit):
         date = as_date(split.column)
     elif isinstance(split, HashSplit) and split.key:

@@ -16,6 +16,7 @@ from spark_jobs.sources.storage import PythonStorage, listed, reachable
 
 # Libraries that have a say in the rows: Spark computes them, pandas carries some, Petastorm describes tensors.
 LIBRARIES = ("pyspark", "pandas", "petastorm")
+FITTING = ("fitting", "fits.py")
 CONTRACTS = ("data", "places", "kinds", "checks", "splits", "columns", "manifest", "profile")
 
 
@@ -42,14 +43,16 @@ def inputs(data: Data) -> list[InputFile]:
 def fingerprint(data: Data) -> str:
     """Return the hexadecimal SHA-256 of the inputs, the data configuration and the code that decides the rows.
 
-    The code is this package, the contracts that it shares (`CONTRACTS`) and the versions of `LIBRARIES`.
+    The code is this package without what fits candidates (`FITTING`), the contracts that it shares (`CONTRACTS`) and
+    the versions of `LIBRARIES`.
 
     Raises:
         FranklinError: A file is missing; the nearest name beside it is suggested.
 
     """
     room = Path(__file__).parent
-    sources = [*sorted(room.rglob("*.py")), *(Path(conf.__path__[0]) / f"{name}.py" for name in CONTRACTS)]
+    decides = (source for source in room.rglob("*.py") if not {*source.relative_to(room).parts} & {*FITTING})
+    sources = [*sorted(decides), *(Path(conf.__path__[0]) / f"{name}.py" for name in CONTRACTS)]
     facts = {
         "inputs": [file.model_dump() for file in inputs(data)],
         "data": data.model_dump(mode="json"),

@@ -10,7 +10,7 @@ from conf.columns import Column, TensorColumn
 from conf.data import Task
 from conf.errors import FranklinError
 from conf.exchange import PrepareRequest, PrepareResult, clean_up_on_sigterm, serve
-from conf.manifest import SPLITS, InputFile, Label, Manifest, Split
+from conf.manifest import SPLITS, WHERE, InputFile, Label, Manifest, Split
 from conf.profile import Profile
 from spark_jobs.checks import judge
 from spark_jobs.dataset import KEY, ROW, Dataset, column
@@ -26,7 +26,7 @@ from spark_jobs.sources.faults import naming_damage
 from spark_jobs.sources.flights import flights
 from spark_jobs.sources.table import table
 from spark_jobs.sources.text import text
-from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign
+from spark_jobs.splitting import FATE, QUARANTINE, REASON, assign, belongs
 from spark_jobs.tally import Tally, count, fit_label
 from spark_jobs.writing import SMALL, Draft, data_files, drafting, write_split
 
@@ -86,7 +86,8 @@ def describe(
     label = fit_label(train, tally, dataset.label, dataset.task, data.rare_below)
     looks = look(in_splits(rows, label, dataset.task), dataset.columns, data, label, tally)
     encoding = fit(train, dataset.columns, data, label, profile=looks.profile, words=looks.words)
-    write(in_splits(rows, label, dataset.task), tally, encoding, draft)
+    where = belongs(data.split, data.day)
+    write(in_splits(rows, label, dataset.task), tally, encoding, draft, [WHERE] if where else [])
     if tally.quarantined:
         write_quarantine(rows, draft)
     holdout = data_files(draft, "holdout")
@@ -101,6 +102,7 @@ def describe(
         columns=encoding.columns,
         splits=splits,
         holdout=holdout,
+        where=where,
         rows_in=dataset.read.get["rows"],
         quarantined=tally.quarantined,
         set_aside=tally.set_aside,
@@ -123,10 +125,11 @@ def in_splits(rows: DataFrame, label: Label, task: Task) -> DataFrame:
     return rows.where(column(FATE).isin(*SPLITS) & known)
 
 
-def write(rows: DataFrame, tally: Tally, encoding: Encoding, draft: Draft) -> None:
-    """Write the rows of the splits encoded, and those of test raw once more."""
+def write(rows: DataFrame, tally: Tally, encoding: Encoding, draft: Draft, beside: list[str]) -> None:
+    """Write the rows of the splits encoded, with franklin's columns `beside` them, and those of test raw once more."""
     encoded = encode(rows, encoding)
-    names = [name for name in encoded.columns if name not in (FATE, KEY)]
+    features = [name for name in encoded.columns if name not in (FATE, KEY, WHERE)]
+    names = [*features, *beside]
     row_bytes = WORD_BYTES * sum(each.size for each in encoding.columns if isinstance(each, TensorColumn))
     for split in SPLITS:
         part = encoded.where(column(FATE) == split)

@@ -1,9 +1,12 @@
-"""Which split a row belongs to, and in which order a split's rows lie."""
+"""Which split a row belongs to, in which order a split's rows lie, and which day or group each is of."""
+
+from typing import Literal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
-from conf.splits import AnySplit, DateSplit, FoldSplit, StratifiedSplit
+from conf.manifest import WHERE
+from conf.splits import AnySplit, DateSplit, FoldSplit, GroupSplit, StratifiedSplit
 from spark_jobs.dataset import (
     DATE,
     KEY,
@@ -20,15 +23,24 @@ from spark_jobs.dataset import (
 FATE, REASON = "__fate", "__reason"
 QUARANTINE, ASIDE = "quarantine", "aside"
 PARTS_PER_MILLION = 1_000_000
+GROUP_BITS = 31  # of a group's hash: it is a whole number of four bytes that is not negative
 BUCKET_BITS = 12  # a stratum's rows are ordered in so many parts (as a power of two), side by side
+
+
+def belongs(split: AnySplit, day: str | None) -> Literal["day", "group"] | None:
+    """Tell what rows belong to, beside their split: the group that stays together, else the day, if one is known."""
+    if isinstance(split, GroupSplit | FoldSplit) and split.column:
+        return "group"
+    return "day" if day or isinstance(split, DateSplit) else None
 
 
 def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
     """Give each row a fate and its reason. Unless the split is stratified they depend on nothing but the row.
 
     Returns:
-        Features and label, then `__fate`, `__reason`, `__row` (both null unless set aside or quarantined), `__key` and
-        `__side`.
+        Features and label, then `__fate`, `__reason`, `__row` (both null unless set aside or quarantined), `__key`,
+        `__side`, and `__where`: the hash of the row's group if it has one, else its day since 1970-01-01 (0 if nobody
+        knows it).
 
     """
     names = dict.fromkeys([*dataset.columns, dataset.label])
@@ -51,6 +63,7 @@ def assign(dataset: Dataset, split: AnySplit) -> DataFrame:
         ROW,
         KEY,
         SIDE,
+        _where(split).alias(WHERE),
     )
 
 
@@ -62,6 +75,12 @@ def spread(rows: DataFrame, files: int) -> DataFrame:
     order = F.xxhash64(KEY, F.lit("order"))
     file = F.pmod(order, F.lit(files)).cast("int")
     return rows.repartitionById(files, file).sortWithinPartitions(order)
+
+
+def _where(split: AnySplit) -> Column:
+    if belongs(split, None) == "group":
+        return F.shiftrightunsigned(F.xxhash64(SIDE, F.lit("where")), 64 - GROUP_BITS).cast("int")
+    return F.coalesce(F.unix_date(DATE), F.lit(0))
 
 
 def _by_date(split: DateSplit) -> Column:

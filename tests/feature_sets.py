@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from conf.columns import MISSING, OTHER, RESERVED_CODES, UNKNOWN, Categorical, Column, Numeric, TensorColumn
 from conf.data import Task
-from conf.manifest import DataFile, Label, Manifest, Split, SplitName
+from conf.manifest import WHERE, DataFile, Label, Manifest, Split, SplitName
 
 NUMERIC = ("distance", "hour", "wind")  # wind has missing values
 CATEGORICAL = ("carrier", "origin")  # origin has missing values; carrier has one that train does not know
@@ -35,13 +35,15 @@ def write_feature_set(
     numeric: bool = True,
     categorical: bool = True,
     tensor: bool = False,
+    where: Literal["day", "group"] | None = None,
 ) -> Manifest:
     """Write a feature set of `rows` train rows and a quarter of that for validation and for test each.
 
     Every split is cut into `files` files of row groups of at most `row_group_rows` rows. The label depends on all
     columns, with noise: a fitted model has to beat the trivial one. Labels in the raw rows are the class names
     (multiclass), 0 and 1 (binary) or minutes (regression). Of a sequence, rows are words in any order, and there are
-    no other columns.
+    no other columns. `where` says what the column `__where` counts: days that go on from split to split, of five rows
+    on average, or one of forty groups of each split.
     """
     generator = np.random.default_rng(seed)
     raw: dict[SplitName, pd.DataFrame] = {
@@ -56,9 +58,12 @@ def write_feature_set(
         numbers = {"shape": list(RADAR), "dtype": "float32", "mean": 5.0, "scale": 2.0, "tokens": 0}
         columns.append(TensorColumn.model_validate({"name": "radar", "codec": "list", "pad": False, **numbers}))
     label = _fit_label(raw["train"], task)
+    belongs = _where(where, {name: len(frame) for name, frame in raw.items()}, generator)
     names = [column.name for column in columns]
     splits = {
-        name: Split(files=_write(folder, name, _encode(frame, columns, label), row_group_rows, files))
+        name: Split(
+            files=_write(folder, name, _encode(frame, columns, label, belongs.get(name)), row_group_rows, files)
+        )
         for name, frame in raw.items()
     }
     test = raw["test"][[*dict.fromkeys([*names, label.name])]]
@@ -69,6 +74,7 @@ def write_feature_set(
         columns=columns,
         splits=splits,
         holdout=_write(folder, "holdout", pa.Table.from_pandas(test, preserve_index=False), row_group_rows, files),
+        where=where,
         rows_in=sum(len(frame) for frame in raw.values()),
         quarantined={},
         set_aside={},
@@ -154,8 +160,8 @@ def _fit_label(train: pd.DataFrame, task: Task) -> Label:
     return Label(name=name, classes=classes, prior=[float(share.get(c, 0.0)) for c in classes], mean=0, scale=1)
 
 
-def _encode(frame: pd.DataFrame, columns: list[Column], label: Label) -> pa.Table:
-    arrays: dict[str, Any] = {}
+def _encode(frame: pd.DataFrame, columns: list[Column], label: Label, where: Any) -> pa.Table:
+    arrays: dict[str, Any] = {} if where is None else {WHERE: where}
     for column in columns:
         values = frame[column.name]
         if isinstance(column, Numeric):
@@ -194,6 +200,17 @@ def _write(folder: Path, name: str, table: pa.Table, row_group_rows: int, files:
         row_groups = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
         written.append(DataFile(path=path, row_groups=row_groups))
     return written
+
+
+def _where(where: str | None, rows: dict[SplitName, int], generator: np.random.Generator) -> dict[SplitName, Any]:
+    """What each row belongs to."""
+    if where == "day":
+        every = np.sort(generator.integers(18_000, 18_000 + max(1, sum(rows.values()) // 5), sum(rows.values())))
+        starts = np.cumsum([0, *rows.values()])
+        return {name: every[start:][: rows[name]].astype(np.int32) for name, start in zip(rows, starts, strict=False)}
+    if where == "group":
+        return {name: (3 * generator.integers(0, 40, rows[name]) + i).astype(np.int32) for i, name in enumerate(rows)}
+    return {}
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from conf.manifest import read_manifest
 from tests.flows.command import franklin, summary
 from tests.flows.fixtures import Up
-from tests.flows.runs import FRANKLIN, LINES, OWN_TABLE, Runs
+from tests.flows.runs import FRANKLIN, LINES, OWN_TABLE, SELECT, Runs
 from tests.flows.test_run import check_tuned
 from tests.spark_jobs.test_parity import check_parity
 
@@ -22,6 +22,7 @@ def test_every_line_is_tested_somewhere() -> None:
         "make demo": "the commands of test_run; on all flights in test_accuracy, by make soak",
         "make test": "this run",
         ".venv/bin/franklin up": "the fixture up",
+        SELECT: "before the run that takes what it recommends",
         "export PREFECT_API_URL=http://127.0.0.1:4200/api": "test_deployments",
     }
     deployments = [line for line in LINES if line.startswith("prefect deployment run")]

@@ -35,15 +35,15 @@ class Candidate(ABC):
     """Anything with fit and predict.
 
     Attributes:
-        name: as in `conf.contests.CANDIDATES`, whose order is that of simplicity.
+        name: as in `conf.contests.CANDIDATES`, whose order is that of simplicity. Of a class, but one for all networks.
         title: for people.
         family: whose assumptions it shares.
         tasks: that it is for.
 
     """
 
-    name: ClassVar[CandidateName]
-    title: ClassVar[str]
+    name: CandidateName
+    title: str
     family: ClassVar[Family]
     tasks: ClassVar[frozenset[Task]]
 

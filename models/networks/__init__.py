@@ -4,13 +4,15 @@ What they take and give, and what they tell of themselves, is said by `models.ne
 """
 
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Resnet
+from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Realmlp, Resnet, Tabm
 from models.networks.cnn import cnn
 from models.networks.decoder import decoder
 from models.networks.ft_transformer import ft_transformer
 from models.networks.mlp import mlp
 from models.networks.network import Network
+from models.networks.realmlp import realmlp
 from models.networks.resnet import resnet
+from models.networks.tabm import tabm
 
 
 def build(model: AnyNetwork, manifest: Manifest) -> Network:
@@ -20,12 +22,17 @@ def build(model: AnyNetwork, manifest: Manifest) -> Network:
     """
     match model:
         case Mlp():
-            return mlp(model, manifest)
+            made = mlp(model, manifest)
         case Cnn():
-            return cnn(model, manifest)
+            made = cnn(model, manifest)
         case Resnet():
-            return resnet(model, manifest)
+            made = resnet(model, manifest)
         case FtTransformer():
-            return ft_transformer(model, manifest)
+            made = ft_transformer(model, manifest)
         case Decoder():
-            return decoder(model, manifest)
+            made = decoder(model, manifest)
+        case Tabm():
+            made = tabm(model, manifest)
+        case Realmlp():
+            made = realmlp(model, manifest)
+    return made

@@ -18,7 +18,8 @@ class Network(nn.Module):
 
     Its forward takes `(numeric (batch, n), categorical (batch, m), *tensors)`, as `models.feeds.batch.Batch.inputs`
     has them, and gives `(batch, outputs)`: one logit (binary), one standardised value (regression) or a logit per
-    class (multiclass); of a sequence, `(batch, places, classes)` logits.
+    class (multiclass); of a sequence, `(batch, places, classes)` logits; of a network of several members, their
+    `(batch, members, outputs)` (`models.networks.members`).
 
     Between stem, blocks and head goes a state, one tensor or several, whose first dimension is the batch.
 

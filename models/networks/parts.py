@@ -91,6 +91,30 @@ def dense(width: int, hidden: Sequence[int], dropout: float) -> Iterator[Block]:
         width = wanted
 
 
+class FadingDropout(nn.Module):
+    """Dropout whose rate stays through half of a training and falls to 0 in the other (Holzmueller et al. 2024).
+
+    Attributes:
+        done: share of the training that is over; whoever trains sets it. A tensor, so compiled code need not change.
+
+    """
+
+    done: Tensor
+
+    def __init__(self, rate: float) -> None:
+        """Begin with a rate."""
+        super().__init__()
+        self.rate = rate
+        self.register_buffer("done", torch.zeros(()), persistent=False)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Set numbers to 0 by chance, and the others up."""
+        if not self.training or not self.rate:
+            return state
+        rate = self.rate * 0.5 * (1 + torch.cos(math.pi * (2 * self.done).clamp(1, 2) - math.pi))
+        return state * (torch.rand_like(state) >= rate) / (1 - rate)
+
+
 def prior_logits(manifest: Manifest) -> Tensor:
     """What the trivial predictor says, `(outputs,)`: where training starts, so it need not learn the prior first."""
     if manifest.task == "regression":

@@ -2,7 +2,7 @@
 
 from conf.errors import FranklinError
 from conf.launchers import Torchrun
-from conf.networks import Cnn, most_stages
+from conf.networks import Cnn, Selected, most_stages
 from conf.schema import Settings
 from conf.spark import Cluster
 from conf.strategies import Pipeline, Tensor
@@ -18,6 +18,8 @@ def ranks_of(settings: Settings) -> int:
             that is to be slow is none of them.
 
     """
+    if isinstance(settings.model, Selected):
+        return _alone(settings)
     if isinstance(settings.launcher, Torchrun):
         check_address(settings.launcher)
     room = room_of(settings)
@@ -30,9 +32,24 @@ def ranks_of(settings: Settings) -> int:
     return ranks
 
 
+def _alone(settings: Settings) -> int:
+    """See that nothing is asked of a selected candidate that only networks can do."""
+    launcher, tuner = settings.launcher, settings.tuner
+    who = f"model=selected is {getattr(settings.model, 'candidate', None) or 'no network'}, fitted in one process"
+    if settings.strategy.name != "single":
+        raise FranklinError(f"{who}: strategy={settings.strategy.name} is for networks; say strategy=single")
+    if not isinstance(launcher, Torchrun) or launcher.nodes > 1:
+        raise FranklinError(f"{who}: it takes launcher=torchrun and launcher.nodes=1")
+    if tuner.name != "none":
+        raise FranklinError(f"{who}: tuner={tuner.name} is for networks, and the contest has tried settings already")
+    return 1
+
+
 def _check_network(settings: Settings, ranks: int) -> None:
     """See what can be seen without the feature set; the strategy itself looks at the network later (`inspect`)."""
     strategy, model = settings.strategy, settings.model
+    if isinstance(model, Selected):
+        raise TypeError("a selected candidate has no ranks")
     if isinstance(strategy, Tensor) and isinstance(model, Cnn):
         raise FranklinError("strategy=tensor: model=cnn has no block that can be split; choose strategy=fsdp or ddp")
     if isinstance(strategy, Pipeline) and (stages := strategy.stages(ranks)) > (most := most_stages(model)):

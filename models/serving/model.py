@@ -10,23 +10,23 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array
 from pydantic import TypeAdapter
+from torch import nn
 
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork
-from models.networks.network import Network
+from conf.networks import AnyModel
 from models.serving.encode import encode
 from models.serving.predict import PREDICTION, load_network, score_columns, scores
 from models.serving.sequences import PROBABILITIES, answer_texts
 
 EVEN = 0.5  # above it, class 1 is predicted
 BATCH_ROWS = 8192
-NETWORK: TypeAdapter[AnyNetwork] = TypeAdapter(AnyNetwork)
+MODEL: TypeAdapter[AnyModel] = TypeAdapter(AnyModel)
 
 
 class TableModel(PythonModel):
-    """A network with the encoding that it was trained on.
+    """A network, or a selected candidate that answers as one, with the encoding that it was trained on.
 
-    Its artifacts are `manifest`, `model` (the network's configuration) and `weights`.
+    Its artifacts are `manifest`, `model` (its configuration) and `weights`.
 
     Attributes:
         manifest: of the feature set.
@@ -35,13 +35,13 @@ class TableModel(PythonModel):
     """
 
     manifest: Manifest
-    network: Network
+    network: nn.Module
 
     def load_context(self, context: PythonModelContext) -> None:
         """Build the network once, when the model is loaded."""
         artifacts = {name: Path(path) for name, path in context.artifacts.items()}
         self.manifest = Manifest.model_validate_json(artifacts["manifest"].read_text(encoding="utf-8"))
-        model = NETWORK.validate_json(artifacts["model"].read_text(encoding="utf-8"))
+        model = MODEL.validate_json(artifacts["model"].read_text(encoding="utf-8"))
         self.network = load_network(model, self.manifest, artifacts["weights"])
 
     def predict(

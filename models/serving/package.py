@@ -1,6 +1,7 @@
 """The logged model's files: artifacts, the code that it needs and no more, pinned requirements."""
 
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,45 +9,28 @@ import mlflow
 from mlflow.models import Model
 from mlflow.models.model import ModelInfo
 
-import conf
-import models
 from conf.exchange import RegisterRequest
 from conf.manifest import Manifest
+from conf.networks import AnyModel, Selected
+from models.candidates import module_of
+from models.serving.closure import ROOT, closure
 from models.serving.model import example, signature
 
 REQUIRED = ("mlflow", "torch", "numpy", "pandas", "pydantic", "fsspec")
-CONTRACTS = (
-    "__init__",
-    "errors",
-    "strict",
-    "kinds",
-    "splits",
-    "checks",
-    "places",
-    "data",
-    "networks",
-    "columns",
-    "manifest",
-)
-CODE = {
-    conf: tuple(f"{name}.py" for name in CONTRACTS),
-    models: (
-        "__init__.py",
-        "networks",
-        "tensors.py",
-        "serving/__init__.py",
-        "serving/encode.py",
-        "serving/model.py",
-        "serving/predict.py",
-        "serving/sequences.py",
-        "serving/tensors.py",
-    ),
-}
+LOGGED = "models.serving.model"
 
 
-def requirements() -> list[str]:
-    """Exact versions of what serving needs, as installed here, without the name of a build such as `+cpu`."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIRED]
+def needed(model: AnyModel) -> tuple[list[Path], list[str]]:
+    """Files of franklin below `closure.ROOT` that serving a model needs, and names of distributions."""
+    if not isinstance(model, Selected) or model.candidate is None:
+        return closure([LOGGED])[0], list(REQUIRED)
+    files, others = closure([LOGGED, "models.candidates.answering", module_of(model.candidate)])
+    return files, [*REQUIRED, *(name for name in others if name not in REQUIRED and not name.startswith("mlflow-"))]
+
+
+def requirements(names: Iterable[str] = REQUIRED) -> list[str]:
+    """Exact versions as installed here, without the name of a build such as `+cpu`."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
 def log(request: RegisterRequest, manifest: Manifest, folder: Path) -> ModelInfo:
@@ -56,6 +40,7 @@ def log(request: RegisterRequest, manifest: Manifest, folder: Path) -> ModelInfo
     mlflow.set_experiment(experiment_id=run.info.experiment_id)
     (folder / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
     (folder / "model.json").write_text(request.model.model_dump_json(), encoding="utf-8")
+    files, distributions = needed(request.model)
     logged: ModelInfo = Model.log(
         artifact_path=None,
         flavor=mlflow.pyfunc,
@@ -67,23 +52,18 @@ def log(request: RegisterRequest, manifest: Manifest, folder: Path) -> ModelInfo
             "model": str(folder / "model.json"),
             "weights": str(request.weights),
         },
-        code_paths=_code(folder / "code"),
+        code_paths=_code(folder / "code", files),
         signature=signature(manifest),
         input_example=example(manifest),
-        pip_requirements=requirements(),
+        pip_requirements=requirements(distributions),
     )
     return logged
 
 
-def _code(folder: Path) -> list[str]:
+def _code(folder: Path, files: Iterable[Path]) -> list[str]:
     """Copy the modules that serving needs; returns the packages."""
-    for package, names in CODE.items():
-        root = Path(package.__path__[0])
-        for name in names:
-            target = folder / package.__name__ / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (root / name).is_dir():
-                shutil.copytree(root / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(root / name, target)
-    return [str(folder / package.__name__) for package in CODE]
+    for file in files:
+        target = folder / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    return sorted(str(package) for package in folder.iterdir())

@@ -10,17 +10,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork
+from conf.networks import AnyModel, Selected
 from models.networks import build
-from models.networks.network import Network
+from models.networks.members import heard_as_one
 
 Floats = NDArray[np.float64]
 PREDICTION = "prediction"
 AT_ONCE = 2**14  # places of sequences, each with a number for each class
 
 
-def load_network(model: AnyNetwork, manifest: Manifest, weights: Path) -> Network:
-    """Build the network and give it the weights of a training run, ready to predict on the CPU."""
+def load_network(model: AnyModel, manifest: Manifest, weights: Path) -> nn.Module:
+    """Build the network and give it the weights of a training run, ready to predict on the CPU.
+
+    Of a selected candidate, `weights` is the folder that it was saved in.
+    """
+    if isinstance(model, Selected):
+        from models.candidates.answering import load  # imports the candidate's library
+
+        return load(model, manifest, weights)
     network = build(model, manifest)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return network.eval()
@@ -37,10 +44,10 @@ def scores(network: nn.Module, inputs: Sequence[Tensor], manifest: Manifest) -> 
     """
     outputs: Tensor = network(*inputs).double()
     if manifest.task == "multiclass":
-        return outputs.softmax(dim=1).numpy()
+        return heard_as_one(outputs.softmax(dim=-1)).numpy()
     if manifest.task == "binary":
-        return outputs.squeeze(1).sigmoid().numpy()
-    return outputs.squeeze(1).numpy() * manifest.label.scale + manifest.label.mean
+        return heard_as_one(outputs.sigmoid()).squeeze(1).numpy()
+    return heard_as_one(outputs).squeeze(1).numpy() * manifest.label.scale + manifest.label.mean
 
 
 @torch.inference_mode()

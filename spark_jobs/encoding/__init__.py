@@ -8,7 +8,7 @@ from conf.columns import Categorical, Column, Cyclic, Hashed, Numeric, Quantile,
 from conf.data import Data
 from conf.errors import FranklinError
 from conf.kinds import CategoricalKind, CyclicKind, Kind, NumericKind, TensorKind, TextKind, TimeKind
-from conf.manifest import Label
+from conf.manifest import WHERE, Label
 from conf.profile import Profile
 from spark_jobs.dataset import KEY, column
 from spark_jobs.encoding.categories import Words, code, encode_categories, fit_categories, listed, with_codes
@@ -84,7 +84,7 @@ def encode(rows: DataFrame, encoding: Encoding) -> DataFrame:
             encoded.append(encode_categories(each))
         elif isinstance(each, TensorColumn):
             encoded.append(encode_tensor(each))
-    return coded.select(*encoded, *([target.alias(label.name)] if apart else []), FATE, KEY)
+    return coded.select(*encoded, *([target.alias(label.name)] if apart else []), FATE, KEY, WHERE)
 
 
 def _check_names(columns: list[Column], label: Label) -> None:

@@ -1,5 +1,7 @@
 """The flights that left New York in 2013: five tables to one row per flight, as known at the scheduled departure."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from math import pi
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -24,6 +26,9 @@ from spark_jobs.dataset import (
 )
 from spark_jobs.secrets import given
 from spark_jobs.sources.delimited import read_csv
+from spark_jobs.sources.flight_past import LOOKED, OTHERS, PLANE, known, turned
+from spark_jobs.sources.flight_times import FLIGHT, clock, timed, written
+from spark_jobs.sources.flight_weather import SEEN, WEATHER, weathered
 from spark_jobs.sources.holidays import holiday_distances
 from spark_jobs.sources.lines import UNFIT, UNREADABLE
 from spark_jobs.sources.locate import flights_files
@@ -35,9 +40,9 @@ LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
 BAD = "__bad"
 LATE_MINUTES = 15
 FARTHEST_MILES, LONGEST_MINUTES = 12_500, 1_440
-KEYS = {"weather": ["origin", "time_hour"], "planes": ["tailnum"], "airports": ["dest"], "airlines": ["carrier"]}
+KEYS = {"planes": ["tailnum"], "airports": ["dest"], "airlines": ["carrier"]}
 # The columns that are read. What flights knows only after the scheduled departure is in OUTCOMES alone.
-OUTCOMES = ("dep_time", "arr_delay", "air_time")
+OUTCOMES = ("dep_time", "dep_delay", "arr_delay", "air_time")
 NEEDED = {
     "flights": (
         *("year", "month", "day", "sched_dep_time", "sched_arr_time", "carrier", "flight", "tailnum", "origin"),
@@ -75,7 +80,7 @@ def flights(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG
     if data.day:
         require(data.day, own.columns, "data.day")
     data = settled(own, data, _checks() | broken(data.checks))
-    joined = join(tables, holiday_distances(spark), _bad(data, own.columns))
+    joined = join(tables, holiday_distances(spark), Doubts.of(data, own.columns))
     for name in split_columns(data.split):
         require(name, joined.columns, "data.split")
     return Dataset(derive(joined, columns, data), read, columns, data.label, LABELS[data.label], inferred={})
@@ -86,34 +91,60 @@ def dated(rows: DataFrame) -> DataFrame:
     return rows.withColumn("date", F.try_to_date(F.concat_ws("-", "year", "month", "day"), "y-M-d"))
 
 
-def join(tables: dict[str, DataFrame], holidays: DataFrame, bad: Column | None = None) -> DataFrame:
-    """Give each flight its weather, plane, airport of arrival, airline and holidays; no flight is lost or doubled.
+@dataclass(frozen=True)
+class Doubts:
+    """What is wrong with a flight.
 
-    A table with two rows for one key says so in `TABLE_rows`, and one of them is taken. A column of a table is
-    named `TABLE_column`, beside those of the flights. Of copies of a flight, those that are `bad` come last.
+    Attributes:
+        bad: It is no example.
+        unsound: It breaks a rule.
+        unplanned: Its schedule does.
+
     """
+
+    bad: Column
+    unsound: Column
+    unplanned: Column
+
+    @classmethod
+    def of(cls, data: Data | None = None, there: Iterable[str] = ()) -> "Doubts":
+        """Doubt by all that a flight says itself: copies are numbered before tables are joined."""
+        plan = first_reason(_plans()).isNotNull()
+        if data is None:
+            return cls(F.lit(False), first_reason(_checks()).isNotNull(), plan)
+        placed = placeless(data.split) if {*split_columns(data.split)} <= {*there} else {}
+        unfit = column(UNFIT).isNotNull()
+        unsound = unfit | first_reason(_checks() | broken(data.checks)).isNotNull()
+        bad = unsound | first_reason(undated(data) | placed).isNotNull() | outside(data) | _label(data).isNull()
+        return cls(bad, unsound, unfit | plan)
+
+
+def join(tables: dict[str, DataFrame], holidays: DataFrame, doubts: Doubts | None = None) -> DataFrame:
+    """Give each flight its plane, airport of arrival, airline, holidays, weather, and what was known of other flights.
+
+    No flight is lost or doubled. A table with two rows for one key says so in `TABLE_rows`, and one of them is taken. A
+    column of a table is named `TABLE_column`, beside those of the flights. Of copies of a flight, which `copy` numbers,
+    the `bad` ones come last.
+    """
+    doubts = doubts or Doubts.of()
     flight_tables = tables | {"airports": tables["airports"].withColumnRenamed("faa", "dest")}
-    rows = with_traffic(dated(tables["flights"]), F.lit(False) if bad is None else bad)
+    rows = _numbered(dated(tables["flights"]), doubts.bad)
+    airports = flight_tables["airports"].groupBy("dest").agg(F.min(F.struct("lat", "lon", "tz")).alias("one"))
+    once = rows.where((F.col("copy") == 1) & F.col("dest").isNotNull())
+    times = timed(once, airports.select("dest", "one.*"), ~doubts.unplanned, ~doubts.unsound)
+    others = known(turned(written(times))).join(weathered(tables["weather"]), ["origin", "hour"], "left")
+    # Both are dealt by the flight's own key.
+    rows = rows.join(others.select(*FLIGHT, *LOOKED, *SEEN, *PLANE), [*FLIGHT], "left")
     for name, keys in KEYS.items():
-        # Weather grows with the years, and its keys are those by which flights were just dealt and sorted.
-        how = "merge" if name == "weather" else "broadcast"
-        rows = rows.join(_lookup(flight_tables[name], name, keys).hint(how), keys, "left")
+        rows = rows.join(F.broadcast(_lookup(flight_tables[name], name, keys)), keys, "left")
     return rows.join(F.broadcast(holidays), "date", "left")
 
 
-def with_traffic(rows: DataFrame, bad: Column) -> DataFrame:
-    """Add `departures_scheduled` from the airport in the same hour, and `copy`: 1, or more for a repeated flight.
-
-    A `bad` flight is a copy of a good one, whatever else is in it.
-    """
-    hour = Window.partitionBy("origin", "time_hour")
-    # The keys of the first window are among those of the second: one shuffle serves both.
-    flight = Window.partitionBy("origin", "time_hour", "carrier", "flight").orderBy(
-        BAD, *(F.asc_nulls_last(name) for name in (*OUTCOMES, "dest", "tailnum"))
-    )
-    # A column beneath both windows, else each sorts anew.
-    counted = rows.withColumn(BAD, bad).withColumn("departures_scheduled", F.count("*").over(hour))
-    return counted.withColumn("copy", F.row_number().over(flight)).drop(BAD)
+def _numbered(rows: DataFrame, bad: Column) -> DataFrame:
+    """Add `copy`: 1, or more for a repeated flight. A `bad` one is a copy of a good one, whatever else is in it."""
+    values = (F.asc_nulls_last(name) for name in (*OUTCOMES, "dest", "tailnum"))
+    flight = Window.partitionBy(*FLIGHT).orderBy(F.col(BAD), *values)
+    return rows.withColumn(BAD, bad).withColumn("copy", F.row_number().over(flight)).drop(BAD)
 
 
 def derive(joined: DataFrame, columns: dict[str, Kind], data: Data) -> DataFrame:
@@ -138,12 +169,17 @@ def _label(data: Data) -> Column:
 def _features() -> dict[str, tuple[Kind, Column]]:
     """Return kind and value of every feature; nothing here is known later than the scheduled departure."""
     number, category = NumericKind(), CategoricalKind()
-    departure, arrival = _minutes("sched_dep_time"), _minutes("sched_arr_time")
+    departure, arrival = clock("sched_dep_time"), clock("sched_arr_time")
     day = 2 * pi * departure / LONGEST_MINUTES
     wind = F.radians(as_number(F.col("weather_wind_dir")))
     speed = as_number(F.col("weather_wind_speed"))
     # Airports' offsets from UTC are hours; New York's three have the same, -5.
     zone = as_number(F.col("airports_tz"))
+    # Flights that were to leave and had not.
+    waiting = {
+        "1h": (F.col("scheduled_before"), F.col("departed_1h")),
+        "3h": (F.col("scheduled_3h"), F.col("departed_3h")),
+    }
     return {
         "day_of_week": (category, F.date_format("date", "E")),
         "days_to_holiday": (number, F.least(F.col("days_to_holiday"), F.lit(14.0))),
@@ -154,7 +190,6 @@ def _features() -> dict[str, tuple[Kind, Column]]:
         "departure_hour": (category, F.format_string("%02d", F.floor(departure / 60))),
         "arrival_minute": (number, arrival),
         "scheduled_minutes": (number, F.pmod(arrival - departure - 60 * (zone + 5), F.lit(LONGEST_MINUTES))),
-        "departures_scheduled": (number, F.col("departures_scheduled")),
         "origin": (category, F.col("origin")),
         "dest": (category, F.col("dest")),
         "distance": (number, as_number(F.col("distance"))),
@@ -180,40 +215,35 @@ def _features() -> dict[str, tuple[Kind, Column]]:
         "precipitation": (number, as_number(F.col("weather_precip"))),
         "pressure": (number, as_number(F.col("weather_pressure"))),
         "visibility": (number, as_number(F.col("weather_visib"))),
+        **{name: (number, F.col(name).cast("double")) for name in (*WEATHER, *PLANE, *OTHERS)},
+        **{
+            f"waiting_{span}": (number, (scheduled - gone).cast("double"))
+            for span, (scheduled, gone) in waiting.items()
+        },
     }
 
 
 def _checks() -> dict[str, Column]:
     """Return reasons and conditions that a flight itself tells, without other flights or tables."""
-    distance, air_time = as_number(F.col("distance")), as_number(F.col("air_time"))
+    air_time = as_number(F.col("air_time"))
+    return _plans() | {"impossible time in the air": ~air_time.between(1, LONGEST_MINUTES)}
+
+
+def _plans() -> dict[str, Column]:
+    """Return those that its schedule tells."""
+    distance = as_number(F.col("distance"))
     vital = ("carrier", "flight", "origin", "dest", "time_hour")
     return {
         "no carrier, flight number, origin, destination or hour": F.greatest(*(F.col(n).isNull() for n in vital)),
         "impossible date": F.col("date").isNull(),
-        "impossible scheduled time": _minutes("sched_dep_time").isNull() | _minutes("sched_arr_time").isNull(),
+        "impossible scheduled time": clock("sched_dep_time").isNull() | clock("sched_arr_time").isNull(),
         "impossible distance": distance.isNull() | ~distance.between(1, FARTHEST_MILES),
-        "impossible time in the air": ~air_time.between(1, LONGEST_MINUTES),
         "destination is the origin": F.col("origin") == F.col("dest"),
     }
 
 
 def _lookups() -> dict[str, Column]:
-    return {f"{name} has several rows for it": F.col(f"{name}_rows") > 1 for name in KEYS}
-
-
-def _bad(data: Data, there: list[str]) -> Column:
-    """Whether a flight is no example, by all that it says itself: copies are numbered before tables are joined."""
-    placed = placeless(data.split) if {*split_columns(data.split)} <= {*there} else {}
-    reason = first_reason(_checks() | broken(data.checks) | undated(data) | placed)
-    return column(UNFIT).isNotNull() | reason.isNotNull() | outside(data) | _label(data).isNull()
-
-
-def _minutes(name: str) -> Column:
-    """Minutes since midnight of a time written as 2359; null if there is no such time."""
-    written = F.col(name).try_cast("int")
-    hours, minutes = F.floor(written / 100), F.pmod(written, F.lit(100))
-    day = F.lit(LONGEST_MINUTES)
-    return F.when(written.between(0, 2400) & (minutes < 60), F.pmod(hours * 60 + minutes, day)).cast("double")  # noqa: PLR2004
+    return {f"{name} has several rows for it": F.col(f"{name}_rows") > 1 for name in (*KEYS, "weather")}
 
 
 def _lookup(table: DataFrame, name: str, keys: list[str]) -> DataFrame:

@@ -23,8 +23,23 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
 FRANKLIN = [line for line in LINES if re.match(r"franklin (run|config) \w+( |$)", line)]
+(SELECT,) = [line for line in LINES if line.startswith("franklin select")]
 (OWN_TABLE,) = [block for block in BLOCKS if "weather.yaml" in block]
+CONTEST = ("blind=true", "contest.candidates=[majority,logistic_regression,ridge]", "budget_seconds=60")
+CONTEST += ("contest.folds=3", "contest.sizes=[0.4]", "contest.trials=1")
+QUICK = ("contest.candidates=[majority,ridge,lightgbm]", "budget_seconds=60", "contest.folds=2")
+QUICK += ("contest.sizes=[0.3]", "contest.trials=0")
 DIGITS = ("feed=petastorm", "strategy=ddp", "trainer.max_epochs=4", "optimizer.warmup_share=0.1")
+
+
+def named(table: Path, name: str) -> Path:
+    """The same table as an experiment of another name."""
+    return write(table.with_name(f"{name}.yaml"), table.read_text(encoding="utf-8"))
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +52,10 @@ def runs(
         """On one flight in 25 and with short trainings."""
         words = shlex.split(line)[1:]
         short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] * ("tuner=tpe" in words))]
+        if "model=selected" in words:
+            contest = shlex.split(SELECT)[1:3]
+            held = franklin(*contest, *QUICK, f"data.path={few_flights}", home=up.home)
+            assert held.returncode == 0, held.stderr
         return franklin(*[word for word in words if word != "--json"], *short, "--json", home=up.home)
 
     def own_table() -> Done:
@@ -52,6 +71,7 @@ def runs(
         **{line: partial(of_readme, line) for line in FRANKLIN},
         OWN_TABLE: own_table,
         "digits": lambda: franklin("run", "digits", *DIGITS, "--json", home=up.home),
+        "contest": lambda: franklin("select", named(breast, "contest"), *CONTEST, "--json", home=up.home),
         "breast": lambda: franklin("run", breast, *SHORT, "--json", home=up.home),
     }
     asked = {mark.args[0] for item in request.session.items for mark in item.iter_markers("runs")}

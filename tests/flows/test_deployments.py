@@ -15,7 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from conf.compose import groups
+from conf.compose import compose, groups
 from flows.up import ROOT
 from tests.flows.command import PREFECT
 from tests.flows.fixtures import Up
@@ -57,10 +57,16 @@ def tracked(up: Up, flow_run_id: str) -> Run:
 
 def test_every_experiment_has_one_for_the_night_and_one_for_now(up: Up) -> None:
     with api(up), get_client(sync_client=True) as client:
-        registered = {each.name: each for each in client.read_deployments()}
-    assert registered.keys() == {each["name"] for each in DEPLOYMENTS}
-    for experiment in set(groups()["experiment"]) - {"table"}:
-        mine = [each for each in registered.values() if each.parameters.get("experiment") == experiment]
+        registered = {(each.entrypoint, each.name): each for each in client.read_deployments()}
+    assert registered.keys() == {(each["entrypoint"], each["name"]) for each in DEPLOYMENTS}
+    ours = {("flows.pipeline:pipeline", each) for each in set(groups()["experiment"]) - {"table"}}
+    ours |= {("flows.selecting:select", each) for each in ("flights_delay", "flights_airtime")}
+    for flow, experiment in ours:
+        mine = [
+            each
+            for (entrypoint, _), each in registered.items()
+            if entrypoint == flow and each.parameters.get("experiment") == experiment
+        ]
         assert sorted(len(each.schedules) for each in mine) == [0, 1]
 
 
@@ -71,6 +77,16 @@ def test_the_form_offers_choices(up: Up) -> None:
     assert sorted(properties["strategy"]["enum"]) == groups()["strategy"]
     assert sorted(properties["tuner"]["enum"]) == groups()["tuner"]
     assert properties["overrides"]["type"] == "array"
+
+
+def test_the_form_of_a_contest_asks_for_budget_engine_and_blind(up: Up) -> None:
+    with api(up), get_client(sync_client=True) as client:
+        deployed = client.read_deployment_by_name("select/flights-delay")
+    properties = deployed.parameter_openapi_schema["properties"]
+    assert list(properties) == ["experiment", "budget_seconds", "engine", "blind", "overrides"]
+    assert {"enum": ["local", "spark", "auto"], "type": "string"} in properties["engine"]["anyOf"]
+    assert {each["type"] for each in properties["blind"]["anyOf"]} == {"boolean", "null"}
+    assert deployed.parameters["budget_seconds"] == compose("flights_delay").contest.budget_seconds
 
 
 @pytest.mark.soak

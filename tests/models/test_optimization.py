@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from conf.compose import compose
 from conf.exchange import TrainRequest, TrainResult
 from conf.manifest import read_manifest
 from conf.strategies import StrategyName
@@ -17,6 +18,7 @@ from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.models import launch, trainings
 from tests.models.launch import assert_same, weights
+from tests.models.networks.cases import SMALL
 from tests.models.test_train import EXACT
 
 pytestmark = pytest.mark.distributed
@@ -91,6 +93,23 @@ def test_a_killed_training_goes_on_with_its_average_and_with_steps_of_several_ba
     untouched = launch.run(launch.request(feature_set, tmp_path / "untouched", "fsdp", 2, **settings))
     wanted = launch.request(feature_set, tmp_path / "killed", "fsdp", 2, **settings)
     resumed = launch.run_and_kill(wanted, after_step=25)
+    assert_same(weights(resumed), weights(untouched))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("strategy", ["single", "fsdp", "pipeline"])
+def test_a_killed_training_goes_on_where_rates_decay_and_dropout_were(
+    strategy: StrategyName, feature_set: Path, tmp_path: Path
+) -> None:
+    recipe = compose("flights_delay", ["model=realmlp"]).optimizer
+    changes = {"model": SMALL["realmlp"], "optimizer": recipe}
+
+    def wanted(folder: str) -> TrainRequest:
+        request = launch.request(feature_set, tmp_path / folder, strategy, EXACT[strategy], checkpoint_steps=3)
+        return request.model_copy(update=changes)
+
+    untouched = launch.run(wanted("untouched"))
+    resumed = launch.run_and_kill(wanted("killed"), after_step=untouched.steps // 2)
     assert_same(weights(resumed), weights(untouched))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from conf.data import Task
 from conf.manifest import Manifest
-from conf.networks import AnyNetwork, Mlp
+from conf.networks import AnyModel, AnyNetwork, Mlp
 from models.criterion import Criterion
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
@@ -25,7 +25,7 @@ class Trained:
     feature_set: Path
     manifest: Manifest
     weights: Path
-    model: AnyNetwork = MODEL
+    model: AnyModel = MODEL
 
 
 def train(

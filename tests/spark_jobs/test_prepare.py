@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,7 @@ from conf.columns import Numeric
 from conf.data import Data
 from conf.errors import FranklinError
 from conf.exchange import PrepareRequest
-from conf.manifest import SPLITS, Manifest, read_manifest
+from conf.manifest import SPLITS, WHERE, Manifest, read_manifest
 from spark_jobs.fingerprint import fingerprint
 from spark_jobs.prepare import build
 from spark_jobs.writing import drafting
@@ -54,7 +55,7 @@ def test_the_manifest_says_what_the_files_hold(flights_set: tuple[Manifest, Path
     manifest, folder = flights_set
     assert read_manifest(str(folder)) == manifest
     expected = dict.fromkeys(manifest.numeric, "float") | {c.name: "int32" for c in manifest.categorical}
-    expected[manifest.label.name] = "int32"
+    expected |= {manifest.label.name: "int32", WHERE: "int32"}
     for split in SPLITS:
         described = manifest.splits[split].files
         assert [file.path for file in described] == [f"{split}/{p.name}" for p in sorted((folder / split).iterdir())]
@@ -69,6 +70,35 @@ def test_the_manifest_says_what_the_files_hold(flights_set: tuple[Manifest, Path
     raw = {c.name: "double" if isinstance(c, Numeric) else "string" for c in manifest.columns}
     assert {field.name: str(field.type) for field in holdout} == raw | {manifest.label.name: "string"}
     assert [list(row) for row in manifest.example] == [list(manifest.raw)] * len(manifest.example)
+
+
+def test_a_row_of_a_split_by_date_says_its_day(flights_set: tuple[Manifest, Path]) -> None:
+    manifest, folder = flights_set
+    assert manifest.where == "day"
+    days = [pq.read_table(folder / split)[WHERE].to_numpy().astype("datetime64[D]") for split in SPLITS]
+    assert [(str(each.min())[:7], str(each.max())[:7]) for each in days] == [
+        ("2013-01", "2013-08"),
+        ("2013-09", "2013-10"),
+        ("2013-11", "2013-12"),
+    ]
+
+
+def test_a_row_says_its_group_or_its_day_or_nothing(prepare: Prepare, tmp_path: Path) -> None:
+    csv = tmp_path / "p.csv"
+    csv.write_text(
+        "x,g,d,y\n" + "".join(f"{i * 7 % 50},{i % 40},2020-02-{1 + i % 9:02d},{i % 2}\n" for i in range(400))
+    )
+    by_group, folder = prepare(table_data(csv, split={"by": "group", "column": "g", "validation": 0.2, "test": 0.2}))
+    groups = [set(pq.read_table(folder / split)[WHERE].to_pylist()) for split in SPLITS]
+    assert by_group.where == "group"
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 40
+    by_hash, folder = prepare(table_data(csv, day="d"), name="day")
+    days = np.unique(pq.read_table(folder / "train")[WHERE].to_numpy()).astype("datetime64[D]").astype(str)
+    assert by_hash.where == "day"
+    assert days.tolist() == [f"2020-02-{day:02d}" for day in range(1, 10)]
+    neither, folder = prepare(table_data(csv), name="neither")
+    assert neither.where is None
+    assert WHERE not in pq.read_schema(folder / neither.splits["train"].files[0].path).names
 
 
 @pytest.mark.soak

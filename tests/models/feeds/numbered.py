@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import torch
 
 from conf.columns import Categorical, Numeric, TensorColumn
-from conf.manifest import DataFile, Label, Manifest, Split
+from conf.manifest import WHERE, DataFile, Label, Manifest, Split
 from models.feeds.batch import Batch
 from models.feeds.feed import Source
 from models.feeds.mapped import Mapped
@@ -29,13 +29,14 @@ def source(layout: str, folder: Path | str, manifest: Manifest, split: Any = "tr
 def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
     """A feature set whose rows are numbered 0, 1, 2, ... in every column, in files of these row groups.
 
-    Its tensor, `(3,)` bytes, has each number modulo 256 three times.
+    Its tensor, `(3,)` bytes, has each number modulo 256 three times; its groups, which no feed gives, are numbered too.
     """
     start, files = 0, []
     (folder / "train").mkdir()
     for index, groups in enumerate(row_groups):
         path = f"train/{index}.parquet"
-        schema = pa.schema({"x": pa.float32(), "c": pa.int32(), "t": pa.list_(pa.int16()), "y": pa.float32()})
+        kinds = {WHERE: pa.int32(), "x": pa.float32(), "c": pa.int32(), "t": pa.list_(pa.int16()), "y": pa.float32()}
+        schema = pa.schema(kinds)
         with pq.ParquetWriter(folder / path, schema) as writer:
             for rows in groups:
                 numbers = range(start, start + rows)
@@ -54,6 +55,7 @@ def numbered(folder: Path, row_groups: list[list[int]]) -> Manifest:
         ],
         splits={"train": Split(files=files)},
         holdout=[],
+        where="group",
         rows_in=start,
         quarantined={},
         set_aside={},

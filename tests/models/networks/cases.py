@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from conf.data import Task
-from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Resnet
+from conf.networks import AnyNetwork, Cnn, Decoder, FtTransformer, Mlp, Realmlp, Resnet, Tabm
 
 SMALL: Mapping[str, AnyNetwork] = {
     "mlp": Mlp(name="mlp", hidden=[16, 16, 8], dropout=0.1, embedding_max=4),
@@ -18,6 +18,19 @@ SMALL: Mapping[str, AnyNetwork] = {
         dropout=0.1,
         attention_dropout=0.1,
         residual_dropout=0.1,
+    ),
+    "tabm": Tabm(
+        name="tabm", members=3, hidden=[16, 16, 8], dropout=0.1, embedding_max=4, number_bins=5, number_width=4
+    ),
+    "realmlp": Realmlp(
+        name="realmlp",
+        hidden=[16, 16, 8],
+        dropout=0.1,
+        one_hot_max=3,  # so that of two columns one has more
+        embedding=4,
+        frequencies=6,
+        frequency_scale=0.1,
+        number_width=4,
     ),
 }
 SMALL_DECODER = Decoder(

@@ -24,6 +24,7 @@ from tests.models.networks.cases import EVERY, SMALL, task_of, without_dropout
 
 OUTPUTS: dict[Task, tuple[int, ...]] = {"binary": (1,), "regression": (1,), "multiclass": (3,)}
 OUTPUTS["sequence"] = (PLACES, 1 + len(CHARACTERS))
+MEMBERS = {"tabm": (3,)}
 CASES = [(name, task) for name, task in product(EVERY, OUTPUTS) if (name == "decoder") == (task == "sequence")]
 FOR_TABLES = [name for name in SMALL if name != "cnn"]
 MODES: tuple[Checkpointing, ...] = ("none", "sqrt", "every", "selective")
@@ -50,7 +51,7 @@ def test_every_row_gets_its_outputs_and_every_parameter_a_gradient(name: str, ta
     manifest, batch = sets[task]
     network = build(without_dropout(EVERY[name]), manifest)
     outputs = network(*batch.inputs)
-    assert outputs.shape == (len(batch.label), *OUTPUTS[task])
+    assert outputs.shape == (len(batch.label), *MEMBERS.get(name, ()), *OUTPUTS[task])
     (one,) = network(*(tensor[3:4] for tensor in batch.inputs))
     torch.testing.assert_close(one, outputs[3], rtol=1e-4, atol=1e-5)  # whatever rows are beside it
     loss_of(network, manifest, batch).backward()  # type: ignore[no-untyped-call]
@@ -63,15 +64,16 @@ def test_a_kind_of_columns_may_be_missing(name: str, without: Any, tmp_path: Pat
     manifest = write_feature_set(tmp_path, "binary", rows=60, **without)
     stored = Stored(str(tmp_path), manifest, "train", 2**20)
     batch = next(iter(Feed(stored, batch_size=16, shuffle=False)))
-    assert build(SMALL[name], manifest)(*batch.inputs).shape == (len(batch.label), 1)
+    assert build(SMALL[name], manifest)(*batch.inputs).shape == (len(batch.label), *MEMBERS.get(name, ()), 1)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_starts_near_the_trivial_prediction(name: str, sets: Any) -> None:
     manifest, batch = sets[task_of(name, "multiclass")]
     network = build(EVERY[name], manifest)
-    last = [layer for layer in network.head.modules() if isinstance(layer, nn.Linear)][-1]
-    nn.init.zeros_(last.weight)
+    for key, parameter in network.head.named_parameters():
+        if key.endswith("weight"):
+            nn.init.zeros_(parameter)
     said = network(*batch.inputs)[0].softmax(-1)
     torch.testing.assert_close(said, torch.tensor(manifest.label.prior).expand_as(said), atol=1e-5, rtol=1e-5)
 
@@ -108,7 +110,7 @@ def test_gradient_checkpointing_changes_no_gradient(name: str, how: Checkpointin
         assert torch.equal(ours, plain)  # dropout, too, is drawn again
 
 
-BLOCKS = {"mlp": 3, "cnn": 4, "resnet": 5, "ft_transformer": 4, "decoder": 4}
+BLOCKS = {"mlp": 3, "cnn": 4, "resnet": 5, "ft_transformer": 4, "tabm": 3, "realmlp": 3, "decoder": 4}
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -26,6 +26,8 @@ WIDE = {
     "resnet": SMALL["resnet"].model_copy(update={"blocks": 8, "width": 128, "hidden": 256}),
     "ft_transformer": SMALL["ft_transformer"].model_copy(update={"width": 64, "hidden": 96}),
     "decoder": SMALL_DECODER.model_copy(update={"width": 64, "hidden": 192}),
+    "tabm": SMALL["tabm"].model_copy(update={"members": 8, "hidden": [64, 64, 64]}),
+    "realmlp": SMALL["realmlp"].model_copy(update={"hidden": [256, 256, 256]}),
     "cnn": SMALL["cnn"].model_copy(update={"channels": [32, 64], "hidden": [256, 256]}),
 }
 Sets = dict[Task, tuple[Path, Manifest]]

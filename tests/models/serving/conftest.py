@@ -17,7 +17,7 @@ from tests.models.trained import MODEL, Trained, train
 
 MODELS: dict[Task, AnyNetwork] = {
     "binary": MODEL,
-    "multiclass": SMALL["resnet"],
+    "multiclass": SMALL["tabm"],
     "regression": SMALL["ft_transformer"],
     "sequence": SMALL_DECODER,
 }

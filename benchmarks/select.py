@@ -1,0 +1,221 @@
+"""Whether `franklin select` chooses as well as others that choose by themselves, in the same time on two cores.
+
+    python -m benchmarks.select [--sets ...] [--seeds 11 12 13 14 15] [--seconds 600] [--peers PYTHON ...]
+        [--overrides ...]
+
+All get the same encoded train, validation and test rows and so many seconds; the test metric is judged here, for all
+alike. Contestants are paired by seed; of the bundled sets, a seed has rows of its own for test. Differences are such
+that more is better for franklin, with the 95 % t interval over seeds: "as good" means that franklin's best is not
+behind by more than that. Peers are looked for in this environment, then in those of the interpreters of `--peers`; who
+is nowhere, or fails, is said and left out:
+
+    for peer in "flaml[automl]" autogluon.tabular[all]; do
+        python -m venv /tmp/peers/${peer%%[*} && /tmp/peers/${peer%%[*}/bin/pip install "$peer" pandas
+    done
+    python -m benchmarks.select --peers /tmp/peers/*/bin/python
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from scipy import stats
+
+from benchmarks.by_hand import call
+from benchmarks.failures import complaint
+from benchmarks.report import machine, table
+from benchmarks.select_one import NOT_HERE
+from benchmarks.select_peers import CORES, PEERS
+from benchmarks.select_sets import FLIGHTS, SETS, experiment, prepare
+from conf.data import Task
+from conf.manifest import Manifest, read_manifest
+from conf.selecting import ContestResult, Findings, Standing
+from flows.contestants import contest_settings, networks, spelt, to_contest
+from flows.engines import CONTEST
+from models.evaluation.metrics import judge, main_metric
+
+BEST, RECOMMENDED = "franklin, best", "franklin, recommended"
+TENTH = 0.1  # of the winner's latency, that the recommended one may take
+Run = dict[str, Any]  # metric, seconds, chosen, one_p50_seconds
+Runs = dict[str, dict[int, Run]]  # contestant -> seed -> what it reached
+
+
+def contest(said: str, features: Path, folder: Path, seed: int, overrides: Sequence[str]) -> dict[str, Run]:
+    """Hold our contest: what its best and its recommended candidate reach, and the best of each family."""
+    words = spelt([f"seed={seed}", f"home={folder / 'home'}", *overrides])
+    settings = contest_settings(said, words)
+    request = to_contest(settings, folder, str(features), networks(said, words, settings))
+    started = time.perf_counter()
+    result = call(CONTEST, request, ContestResult)
+    seconds = time.perf_counter() - started
+    found = Findings.model_validate_json(result.findings.read_text(encoding="utf-8"))
+    sign = 1 if found.higher_is_better else -1
+    judged = [each for each in found.standings if found.metric in each.test]
+    families = {
+        family: max(sign * each.test[found.metric].value for each in judged if each.family == family) * sign
+        for family in {each.family for each in judged}
+    }
+    named = {each.candidate: each for each in judged}
+    runs = {
+        who: _of(named[candidate], found.metric, seconds)
+        for who, candidate in ((BEST, found.recommendation.best), (RECOMMENDED, found.recommendation.candidate))
+    }
+    runs[BEST]["families"] = families
+    return runs
+
+
+def _of(standing: Standing, metric: str, seconds: float) -> Run:
+    one = standing.latency.one_p50_seconds if standing.latency else None
+    return {
+        "metric": standing.test[metric].value,
+        "seconds": seconds,
+        "chosen": standing.candidate,
+        "one_p50_seconds": one,
+    }
+
+
+def peer(name: str, pythons: Sequence[str], rows: Path, folder: Path, *, seconds: float, seed: int) -> Run | str:
+    """Have a peer choose, in the first interpreter that has it; a word why, if none has or it failed."""
+    for python in pythons:
+        command = [python, "-m", "benchmarks.select_one", name, str(rows), str(folder), str(seconds), str(seed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == NOT_HERE:
+            continue
+        if done.returncode:
+            return complaint(done.stderr) or f"ended with {done.returncode}"
+        found: Run = json.loads(done.stdout.splitlines()[-1])
+        task: Task = json.loads((rows / "facts.json").read_text(encoding="utf-8"))["task"]
+        found["metric"] = score(task, np.load(folder / "scores.npy"), np.load(rows / "test.label.npy"))
+        return found
+    return "not installed in any interpreter"
+
+
+def score(task: Task, scores: Any, label: Any) -> float:
+    """The main metric on test, as everything is judged."""
+    return judge(task, scores, label)(np.ones(len(label)))[main_metric(task).name]
+
+
+def paired(ours: Sequence[float], theirs: Sequence[float], sign: int) -> tuple[float, float | None]:
+    """Mean paired difference, more being better, and the half width of its 95 % t interval; None: one pair alone."""
+    gaps = [sign * (a - b) for a, b in zip(ours, theirs, strict=True)]
+    if len(gaps) == 1:
+        return gaps[0], None
+    reach = float(stats.t.ppf(0.975, len(gaps) - 1)) * statistics.stdev(gaps) / len(gaps) ** 0.5
+    return statistics.mean(gaps), reach
+
+
+def verdicts(runs: Runs, sign: int) -> dict[str, Any]:
+    """Say what became of what has to be reached: as good as the best peer, quick; and of boosting against networks."""
+    means = {who: statistics.mean(run["metric"] for run in of.values()) for who, of in runs.items()}
+    others = [who for who in means if who not in (BEST, RECOMMENDED)]
+    said: dict[str, Any] = {}
+    if others:
+        best = max(others, key=lambda who: sign * means[who])
+        gap, reach = _against(runs, BEST, best, sign)
+        said["best_peer"], said["ahead_of_it"], said["reach"] = best, gap, reach
+        said["as_good"] = gap + (reach or 0) >= 0
+    simpler = [seed for seed, run in runs[RECOMMENDED].items() if run["chosen"] != runs[BEST][seed]["chosen"]]
+    said["seeds_with_a_simpler_one"] = len(simpler)  # within one standard error of the best
+    latencies = [[runs[who][seed]["one_p50_seconds"] for seed in simpler] for who in (RECOMMENDED, BEST)]
+    ratios = [quick / slow for quick, slow in zip(*latencies, strict=True) if quick and slow]
+    if ratios:
+        said["latency_of_recommended_to_best"] = statistics.median(ratios)
+        said["at_most_a_tenth"] = statistics.median(ratios) <= TENTH
+    families = [run["families"] for run in runs[BEST].values() if {"boosting", "network"} <= run["families"].keys()]
+    if families:
+        said["boosting_beats_networks_in"] = sum(sign * (of["boosting"] - of["network"]) > 0 for of in families)
+        said["of"] = len(families)
+    return said
+
+
+def _latency(runs: Runs, who: str) -> float | None:
+    found = [run["one_p50_seconds"] for run in runs[who].values() if run["one_p50_seconds"]]
+    return statistics.median(found) if found else None
+
+
+def _against(runs: Runs, who: str, other: str, sign: int) -> tuple[float, float | None]:
+    shared = [seed for seed in runs[who] if seed in runs[other]]
+    ours, theirs = ([float(runs[each][seed]["metric"]) for seed in shared] for each in (who, other))
+    return paired(ours, theirs, sign)
+
+
+def show(name: str, manifest: Manifest, runs: Runs, left_out: dict[str, str], seconds: float) -> None:
+    """Print the table of one set and its JSON line."""
+    metric = main_metric(manifest.task)
+    sign = 1 if metric.higher_is_better else -1
+    shown = table(
+        f"select, {name}, test {metric.title}, {seconds:g} s on {CORES} cores",
+        *("who", "chosen", "seeds", "mean", "least to most", f"{BEST} is ahead by", "s", "ms of one row"),
+    )
+    for who, of in runs.items():
+        values = [run["metric"] for run in of.values()]
+        gap, reach = _against(runs, BEST, who, sign) if who != BEST else (0.0, 0.0)
+        ahead = "" if who == BEST else f"{gap:+.4f}" + ("" if reach is None else f" ± {reach:.4f}")
+        chosen = [str(run["chosen"]) for run in of.values()]
+        one = _latency(runs, who)
+        shown.add_row(
+            *(who, ", ".join(dict.fromkeys(chosen)), str(len(of)), f"{statistics.mean(values):.4f}"),
+            *(f"{min(values):.4f} to {max(values):.4f}", ahead),
+            *(f"{statistics.median(run['seconds'] for run in of.values()):.0f}", f"{one * 1000:.2f}" if one else "-"),
+        )
+    Console(width=150).print(shown)
+    for who, why in left_out.items():
+        print(f"{who} is left out: {why}")
+    said = verdicts(runs, sign)
+    facts = {"benchmark": "select", "set": name, "metric": metric.name, "seconds": seconds, "left_out": left_out}
+    print(json.dumps({**facts, "machine": machine(), "time": time.time(), "verdicts": said, "runs": runs}))
+
+
+def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Manifest, Runs, dict[str, str]]:
+    """Have all contestants choose for one set, seed by seed, one after the other."""
+    runs: Runs = {BEST: {}, RECOMMENDED: {}}
+    left_out: dict[str, str] = {}
+    budget = f"contest.budget_seconds={options.seconds}"
+    for seed in options.seeds:
+        folder = home / (name if name in FLIGHTS else f"{name}-{seed}")
+        said = experiment(name, folder, seed)
+        features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
+        for who, run in contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides]).items():
+            runs[who][seed] = run
+            print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
+        for who in PEERS:
+            if who in left_out:
+                continue
+            pythons, place = [sys.executable, *options.peers], folder / f"{who}-{seed}"
+            found = peer(who, pythons, folder / "rows", place, seconds=options.seconds, seed=seed)
+            print(f"{name} seed {seed} {who}: {found}", file=sys.stderr)
+            if isinstance(found, str):
+                left_out[who] = found
+                runs.pop(who, None)
+            else:
+                runs.setdefault(who, {})[seed] = found
+    return read_manifest(str(features)), runs, left_out
+
+
+def main() -> None:
+    """Measure every set asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
+    parser.add_argument("--seconds", type=int, default=600, help="of each contestant, for each set and seed")
+    parser.add_argument("--peers", nargs="+", default=[], metavar="PYTHON", help="interpreters that have peers")
+    parser.add_argument("--overrides", nargs="*", default=[], help="of ours, such as contest.candidates=[lightgbm]")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # all that is started inherits it
+    with tempfile.TemporaryDirectory(prefix="select-") as temporary:
+        for name in options.sets:
+            show(name, *hold(name, Path(temporary), options), options.seconds)
+
+
+if __name__ == "__main__":
+    main()

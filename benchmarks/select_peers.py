@@ -1,0 +1,87 @@
+"""Others that choose a model by themselves. They run in any interpreter that has their package and pandas.
+
+Each gets the encoded rows as a frame, numbers `x0, x1, ...` and categories `c0, c1, ...`, and so many seconds in which
+to look and to fit. Where rows are parted by date it is given validation as such, since the days to come are not like
+rows by chance; else train and validation together, to be parted as it likes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CORES = 2
+
+
+class Asked(NamedTuple):
+    """A task for a peer.
+
+    Attributes:
+        task: binary, multiclass or regression.
+        learn: frame to learn from, its label in `y`.
+        validation: frame to judge settings by; None: `learn` is to be parted.
+        seconds: to look and to fit.
+        seed: of what is drawn.
+        folder: to write into.
+
+    """
+
+    task: str
+    learn: Any
+    validation: Any | None
+    seconds: float
+    seed: int
+    folder: Path
+
+
+Predict = Callable[[Any], Any]  # frame -> (rows,) values, (rows, 2) or (rows, classes) probabilities
+
+
+def flaml(asked: Asked) -> tuple[Predict, str]:
+    """FLAML (Wang et al. 2021): all its estimators, then the best one fitted again on all rows."""
+    from flaml import AutoML
+
+    metric = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}[asked.task]
+    given: dict[str, Any] = {"X_train": asked.learn.drop(columns="y"), "y_train": asked.learn["y"]}
+    if asked.validation is not None:
+        given |= {"X_val": asked.validation.drop(columns="y"), "y_val": asked.validation["y"]}
+    found = AutoML()
+    found.fit(
+        **given,
+        task="regression" if asked.task == "regression" else "classification",
+        metric=metric,
+        time_budget=asked.seconds,
+        n_jobs=CORES,
+        seed=asked.seed,
+        retrain_full="budget",
+        verbose=0,
+        log_file_name=str(asked.folder / "flaml.log"),
+    )
+    scores = found.predict if asked.task == "regression" else found.predict_proba
+    return scores, str(found.best_estimator)
+
+
+def autogluon(asked: Asked) -> tuple[Predict, str]:
+    """AutoGluon (Erickson et al. 2020) with its best quality: bagged and stacked."""
+    from autogluon.tabular import TabularPredictor
+
+    metric = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "root_mean_squared_error"}[asked.task]
+    apart = {} if asked.validation is None else {"tuning_data": asked.validation, "use_bag_holdout": True}
+    found = TabularPredictor("y", problem_type=asked.task, eval_metric=metric, path=str(asked.folder / "autogluon"))
+    found.fit(
+        asked.learn,
+        time_limit=asked.seconds,
+        presets="best_quality",
+        num_cpus=CORES,
+        num_gpus=0,
+        ds_args={"memory_safe_fits": False},  # those would be processes of ray
+        verbosity=0,
+        **apart,
+    )
+
+    def scores(frame: Any) -> Any:
+        return found.predict(frame) if asked.task == "regression" else found.predict_proba(frame)
+
+    return scores, str(found.model_best)
+
+
+PEERS: dict[str, Callable[[Asked], tuple[Predict, str]]] = {"flaml": flaml, "autogluon": autogluon}

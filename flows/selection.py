@@ -1,0 +1,96 @@
+"""What the newest contest of an experiment has recommended, kept in franklin's home for `model=selected`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from conf.compose import compose
+from conf.contests import CandidateName, Values
+from conf.errors import FranklinError
+from conf.networks import NETWORKS, Selected
+from conf.schema import Settings
+from conf.strict import Strict
+
+LEARNING = ("optimizer", "trainer", "feed", "checkpointing")  # keys by which a network learns as it did in the contest
+
+
+class Selection(Strict):
+    """The candidate of a finished contest; null where it was blind and nobody has chosen yet."""
+
+    candidate: CandidateName | None
+    values: Values
+    overrides: list[str]
+    folder: Path
+    run_id: str
+
+
+def keep(home: Path, experiment: str, selection: Selection) -> None:
+    """Write it down, in place of that of the contest before."""
+    file = _file(home, experiment)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{selection.run_id}")
+    temporary.write_text(selection.model_dump_json(indent=2), encoding="utf-8")
+    temporary.replace(file)
+
+
+def kept(home: Path, experiment: str) -> Selection | None:
+    """That of the newest finished contest of an experiment, if there is one."""
+    try:
+        return Selection.model_validate_json(_file(home, experiment).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def newest_blind(home: Path) -> Path:
+    """The folder of the newest contest in which nobody has chosen yet.
+
+    Raises:
+        FranklinError: there is none.
+
+    """
+    files = sorted((home / "contests").glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files:
+        selection = Selection.model_validate_json(file.read_text(encoding="utf-8"))
+        if selection.candidate is None:
+            return selection.folder
+    raise FranklinError(f"no contest in {home} waits for a choice; run `franklin select EXPERIMENT blind=true`")
+
+
+def learning(overrides: Sequence[str]) -> list[str]:
+    """Those overrides of a contest by which its networks have learned."""
+    return [each for each in overrides if each.partition("=")[0].partition(".")[0] in LEARNING]
+
+
+def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
+    """Compose the settings of a run, where `model=selected` becomes what was selected.
+
+    A network is composed as any other, with what the contest has found for it; what is said in `overrides` is stronger.
+
+    Raises:
+        FranklinError: as `compose`, or there is nothing selected yet.
+
+    """
+    settings = compose(experiment, overrides)
+    if not isinstance(settings.model, Selected) or settings.model.candidate is not None:
+        return settings
+    selection = kept(settings.home, settings.experiment)
+    if selection is None:
+        raise FranklinError(
+            f"model=selected: no contest of {settings.experiment} has finished in {settings.home}; "
+            f"run `franklin select {experiment}`"
+        )
+    if selection.candidate is None:
+        raise FranklinError(
+            f"model=selected: the contest of {settings.experiment} is blind, and nobody has chosen; read "
+            f"{selection.folder / 'report.html'} and run `franklin choose LETTER`"
+        )
+    if selection.candidate not in NETWORKS:
+        chosen = {"candidate": selection.candidate, "values": {**selection.values, **settings.model.values}}
+        return settings.model_copy(update={"model": Selected(name="selected", **chosen)})
+    said = [each for each in overrides if each != "model=selected"]
+    found = [f"{key}={json.dumps(value)}" for key, value in selection.values.items()]
+    return compose(experiment, [f"model={selection.candidate}", *selection.overrides, *found, *said])
+
+
+def _file(home: Path, experiment: str) -> Path:
+    return home / "contests" / f"{experiment}.json"

@@ -1,0 +1,68 @@
+"""What fits of boosted trees have in common: they stop by rows that they hold out."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from models.candidates.candidate import Candidate, Fitted, Value
+from models.candidates.learning import Classes, parts, settled, threads_for
+from models.candidates.rows import Rows
+from models.evaluation.metrics import Floats, Ints
+
+HELD = 0.1
+FitOf = TypeVar("FitOf", bound=Fitted)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fit to be done.
+
+    Attributes:
+        rows: all of them.
+        label: `(rows,)` places of classes, or values.
+        classes: that were seen; None: values.
+        learn: places of the rows to learn from.
+        held: places of those to stop by; none: there are too few rows, and the number of rounds is fixed.
+        settings: all of them.
+        seed: of what is drawn.
+        threads: to take.
+
+    """
+
+    rows: Rows
+    label: Floats | Ints
+    classes: Classes | None
+    learn: Ints
+    held: Ints
+    settings: Mapping[str, float]
+    seed: int
+    threads: int
+
+
+class Boosted(Candidate, Generic[FitOf]):
+    """Settings, classes and held-out rows around a library's boosting."""
+
+    family = "boosting"
+    tasks = frozenset({"binary", "multiclass", "regression"})
+    own: ClassVar[Mapping[str, float]]
+
+    def fit(self, rows: Rows, *, seed: int, values: Mapping[str, Value], threads: int) -> FitOf:
+        """Learn from nine tenths of the rows as long as the others' loss falls.
+
+        Raises:
+            FranklinError: all rows are of one class.
+
+        """
+        settings = settled(self.title, self.own, values)
+        classes = None if rows.columns.task == "regression" else Classes.of(rows, self.title)
+        label = rows.label if classes is None else classes.places(rows)
+        learn, held = parts(rows, HELD, seed)
+        few = threads_for(rows, threads)
+        with threadpool_limits(few):
+            return self._train(Job(rows, label, classes, learn, held, settings, seed, few))
+
+    @abstractmethod
+    def _train(self, job: Job) -> FitOf: ...

@@ -1,0 +1,84 @@
+"""Who may take how long: predicted seconds of fits, and fair shares of what there is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+Seen = Sequence[tuple[int, float]]  # rows and seconds of fits
+Name = TypeVar("Name", bound=str)
+STEEPEST = 2.0
+QUICKEST = 1e-3  # second: what is less is noise
+MARGIN = 1.25  # seconds that are reserved for each predicted one
+FEWEST_SECONDS = 10.0  # that a fit may take however poor the budget is: a network has to start
+PATIENCE = 3.0  # times its predicted seconds, after which a fit is ended
+STEPS = 40  # of a bisection
+
+
+def seconds_at(rows: int, seen: Seen, start: float = 0.0) -> float:
+    """Predict the seconds of a fit on so many rows: a power law through the two largest sizes seen, each by its median.
+
+    The exponent is between 0 and 2. If one size was seen, it is 1 for more rows and 1/2 for fewer: part of the seconds
+    may be a start of its own.
+
+    Args:
+        rows: of the fit.
+        seen: at least one fit.
+        start: seconds that any fit takes, whatever is fitted.
+
+    """
+    sizes = sorted({size for size, _ in seen})[-2:]
+    medians = [float(np.median([seconds for size, seconds in seen if size == each])) for each in sizes]
+    times = [max(QUICKEST, median - start) for median in medians]
+    if len(sizes) > 1:
+        exponent = float(np.clip(np.log(times[1] / times[0]) / np.log(sizes[1] / sizes[0]), 0, STEEPEST))
+    else:
+        exponent = 1.0 if rows > sizes[0] else 0.5
+    return float(start + times[-1] * (max(1, rows) / sizes[-1]) ** exponent)
+
+
+def patience(predicted: float, fit_seconds: float) -> float:
+    """Seconds after which a fit is ended: what is far beyond its prediction would be at the cost of others."""
+    return min(fit_seconds, max(FEWEST_SECONDS, PATIENCE * predicted))
+
+
+def allot(needs: Mapping[Name, float], purse: float, weights: Mapping[Name, float] | None = None) -> dict[Name, float]:
+    """Share a purse max-min fairly (Bertsekas and Gallager, "Data Networks", 1992, section 6.5.2).
+
+    Who needs less than an equal share gets that, and what is left over is shared equally by the others: no expensive
+    candidate takes anything from a cheap one. With weights, shares are in their proportion.
+    """
+    weighs = weights or dict.fromkeys(needs, 1.0)
+    found: dict[Name, float] = {}
+    left, weight = max(0.0, purse), sum(weighs[name] for name in needs)
+    for name, need in sorted(needs.items(), key=lambda each: each[1] / weighs[each[0]]):
+        found[name] = min(need, left * min(1.0, weighs[name] / weight))
+        left, weight = left - found[name], weight - weighs[name]
+    return found
+
+
+def share_within(sizes: Sequence[int], seconds: Callable[[int], float], purse: float, fit_seconds: float) -> float:
+    """Find the largest share of the rows on which fits of such full sizes keep purse and `fit_seconds`.
+
+    Args:
+        sizes: rows of each fit, if it has all of them.
+        seconds: predicted for so many rows.
+        purse: seconds for all of them.
+        fit_seconds: for one.
+
+    Returns:
+        0 to 1; 1 if all rows do.
+
+    """
+
+    def fits(share: float) -> bool:
+        times = [MARGIN * seconds(round(share * size)) for size in sizes]
+        return sum(times) <= purse and max(times) <= fit_seconds
+
+    if fits(1.0):
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

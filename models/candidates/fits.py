@@ -1,0 +1,102 @@
+"""Doing one fit, wherever it is done."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from conf.contests import CandidateName
+from conf.errors import FranklinError
+from conf.selecting import Fit, FitTask
+from models.candidates.apart import Limits, Outcome, apart
+from models.candidates.candidate import Candidate
+from models.candidates.rows import Columns, Rows
+from models.evaluation.metrics import Floats, judge
+
+
+class Fits(Protocol):
+    """Where fits are done."""
+
+    def do(self, task: FitTask) -> Fit:
+        """Fit a candidate on rows, score others and judge them; a failure is a result too."""
+        ...
+
+
+class LocalFits:
+    """Fits in forked processes, which share the rows."""
+
+    def __init__(self, pool: Rows, test: Rows, candidates: Mapping[CandidateName, Candidate], run_folder: Path) -> None:
+        """Fit these candidates.
+
+        Args:
+            pool: rows of train, then of validation.
+            test: rows of test, for final fits.
+            candidates: by name.
+            run_folder: that scores and models are in.
+
+        """
+        self._pool, self._test, self._candidates, self._run_folder = pool, test, candidates, run_folder
+
+    def do(self, task: FitTask) -> Fit:
+        """Fork a process for it."""
+        outcome = apart(lambda: self._fit(task), Limits(task.memory_bytes, task.timeout_seconds, task.threads))
+        return fit_of(task, outcome, self._run_folder)
+
+    def _fit(self, task: FitTask) -> dict[str, float]:
+        candidate, learn = self._candidates[task.candidate], self._pool.take(np.load(task.learn))
+        held = self._test if task.held is None else self._pool.take(np.load(task.held))
+        fitted = candidate.fit(learn, seed=task.seed, values=task.values, threads=task.threads)
+        scores = np.asarray(fitted.predict(held), np.float64)
+        check_scores(scores, held.columns, len(held))
+        np.save(task.scores, scores)
+        if task.model is not None:
+            task.model.mkdir(parents=True, exist_ok=True)
+            fitted.save(task.model)
+        return judged(held, scores)
+
+
+def judged(held: Rows, scores: Floats) -> dict[str, float]:
+    """Every metric of the task that these rows define.
+
+    Raises:
+        FranklinError: scores are so far off that one is no finite number.
+
+    """
+    metrics = judge(held.columns.task, scores, held.label)(np.ones(len(held)))
+    for name, value in metrics.items():
+        if not np.isfinite(value):
+            raise FranklinError(f"its {name} is {value}: scores are from {scores.min():.3g} to {scores.max():.3g}")
+    return metrics
+
+
+def check_scores(scores: Floats, columns: Columns, rows: int) -> None:
+    """See that scores are what `judge` takes.
+
+    Raises:
+        FranklinError: they are not.
+
+    """
+    shape = (rows, len(columns.classes)) if columns.task == "multiclass" else (rows,)
+    if scores.shape != shape:
+        raise FranklinError(f"its scores have the shape {scores.shape}, not {shape}")
+    if not np.isfinite(scores).all():
+        raise FranklinError(f"{(~np.isfinite(scores)).sum()} of its {scores.size} scores are no finite numbers")
+
+
+def fit_of(task: FitTask, outcome: Outcome, run_folder: Path) -> Fit:
+    """Make a line of the journal of what became of a task."""
+    metrics = outcome.value or {}
+    return Fit(
+        candidate=task.candidate,
+        phase=task.phase,
+        fold=task.fold,
+        rows=len(np.load(task.learn, mmap_mode="r")),
+        values=task.values,
+        metrics=metrics,
+        seconds=outcome.seconds,
+        processor_seconds=outcome.processor_seconds,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+        failure=outcome.failure,
+        scores=str(task.scores.relative_to(run_folder)) if outcome.failure is None else None,
+    )

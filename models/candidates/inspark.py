@@ -1,0 +1,104 @@
+"""Fits that Spark does: a service of `spark_jobs/` that is told a task a line, and answers a fit a line."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+
+from conf.errors import FranklinError
+from conf.selecting import ContestRequest, Fit, FitTask
+from models.candidates.rows import Rows
+from models.evaluation.metrics import judge
+
+CLOSE_SECONDS = 30.0
+_Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its input and its output
+
+
+class SparkFits:
+    """A client of the service, which is started with the first task and ended by `close`."""
+
+    def __init__(self, command: Sequence[str], request: ContestRequest, pool: Rows, test: Rows) -> None:
+        """Start nothing yet.
+
+        Args:
+            command: of the service; the request's path comes behind it.
+            request: of the contest.
+            pool: rows of train, then of validation; their labels judge the scores.
+            test: rows of test.
+
+        """
+        self._command, self._request, self._pool, self._test = command, request, pool, test
+        self._service: _Service | None = None
+
+    def do(self, task: FitTask) -> Fit:
+        """Have a candidate fitted, and judge its scores; a failure is a result too.
+
+        Raises:
+            FranklinError: the service has ended, which its log tells more of.
+
+        """
+        _, told, heard = self._started()
+        try:
+            told.write(f"{task.model_dump_json()}\n")
+            told.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+        for line in heard:
+            if line.startswith("{"):  # what else Spark says is for the log
+                return self._judged(task, Fit.model_validate_json(line))
+        raise self._ended()
+
+    def close(self) -> None:
+        """End the service, which ends its session."""
+        service, self._service = self._service, None
+        if service is None:
+            return
+        process, told, heard = service
+        with heard:
+            told.close()
+            try:
+                process.wait(CLOSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def __enter__(self) -> Self:
+        """Nothing is started before the first task."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End the service."""
+        self.close()
+
+    def _started(self) -> _Service:
+        if self._service is None:
+            path = Path(self._request.run_folder) / "spark_fits.json"
+            path.write_text(self._request.model_dump_json(), encoding="utf-8")
+            process = subprocess.Popen(
+                [*self._command, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("a pipe was asked for, and there is none")
+            self._service = process, process.stdin, process.stdout
+        return self._service
+
+    def _ended(self) -> FranklinError:
+        service, self._service = self._service, None
+        status = service[0].wait() if service else None
+        return FranklinError(
+            f"the service that fits in Spark has ended with status {status}; its last lines above say why, or say "
+            "contest.engine=local"
+        )
+
+    def _judged(self, task: FitTask, fit: Fit) -> Fit:
+        if fit.failure is not None:
+            return fit
+        scores = np.load(task.scores)
+        label = self._test.label if task.held is None else self._pool.label[np.load(task.held)]
+        metrics = judge(self._pool.columns.task, scores, label)(np.ones(len(label)))
+        return fit.model_copy(
+            update={"metrics": metrics, "scores": str(task.scores.relative_to(self._request.run_folder))}
+        )

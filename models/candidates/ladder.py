@@ -1,0 +1,147 @@
+"""Which candidate is recommended: a more complex one must earn its place."""
+
+import string
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from conf.contests import CandidateName, Limits, size_bytes
+from conf.errors import FranklinError
+from conf.selecting import Recommendation, Standing
+from models.candidates.standings import Scale
+
+
+def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Recommendation:
+    """Climb to the first candidate within one standard error of the best (Breiman et al. 1984, section 3.4.3).
+
+    The best is that of those that keep the limits. Whoever is not better than the best baseline beyond noise has not
+    earned a place on the ladder; if nobody is, a baseline is recommended. If nobody keeps the limits, those take part
+    that come nearest to keeping them.
+
+    Args:
+        standings: in order of simplicity.
+        scale: how they are compared.
+        limits: to be kept.
+
+    Raises:
+        FranklinError: no candidate has got through.
+
+    """
+    there = [each for each in standings if each.mean is not None and each.test]
+    if not there:
+        failed = next((f"{each.candidate}: {each.failure}" for each in standings if each.failure), "nobody took part")
+        raise FranklinError(f"none of {len(standings)} candidates could be fitted; the first failed with {failed}")
+    broken = {each.candidate: excess(each, limits) for each in there}
+    keeping = [each for each in there if not broken[each.candidate]]
+    nearest = min(max(broken[each.candidate].values(), default=0.0) for each in there)
+    among = keeping or [each for each in there if max(broken[each.candidate].values()) <= nearest]
+    (chosen, reference), best = _climb(among, scale), scale.best(there)
+    refused = {
+        each.candidate: f"breaks the limit of {' and '.join(broken[each.candidate])}"
+        for each in there
+        if broken[each.candidate] and each is not chosen and _within(each, best, scale)
+    }
+    return Recommendation(
+        candidate=chosen.candidate,
+        best=best.candidate,
+        why=_why(chosen, reference, scale, kept=bool(keeping), limited=_limited(limits), broken=broken),
+        given_up=_given_up(chosen, best, scale),
+        refused=refused,
+    )
+
+
+def excess(standing: Standing, limits: Limits) -> dict[str, float]:
+    """Limits that a candidate breaks, in words, and how many times too much it takes; what nobody measured breaks."""
+    latency = standing.latency.one_p99_seconds if standing.latency else None
+    most = size_bytes(limits.size) if limits.size else None
+    return {
+        words: float("inf") if has is None else has / limit
+        for words, has, limit in (
+            (
+                f"{limits.latency_seconds:g} s for a row" if limits.latency_seconds else "",
+                latency,
+                limits.latency_seconds,
+            ),
+            (f"{limits.size} on disk", standing.size_bytes, most),
+            (f"{limits.processor_seconds} processor-seconds", standing.processor_seconds, limits.processor_seconds),
+        )
+        if limit is not None and (has is None or has > limit)
+    }
+
+
+def letters(standings: Sequence[Standing], seed: int) -> dict[str, str]:
+    """A letter for each candidate, in any order."""
+    order = np.random.default_rng(seed).permutation(len(standings))
+    return {each.candidate: string.ascii_uppercase[place] for each, place in zip(standings, order, strict=True)}
+
+
+def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]:
+    """Find the simplest that will do, and the best that it was held against."""
+    baselines = [each for each in among if each.family == "baseline"]
+    if baselines:
+        bar = scale.best(baselines)
+        earned = [each for each in among if each.family != "baseline" and scale.beats(each.folds, bar.folds)]
+        among = earned or baselines
+    best = scale.best(among)
+    return next(each for each in among if _within(each, best, scale)), best
+
+
+def _within(standing: Standing, best: Standing, scale: Scale) -> bool:
+    behind, error = scale.gap(standing.folds, best.folds)
+    return standing is best or behind <= error
+
+
+def _limited(limits: Limits) -> bool:
+    return any(limit is not None for limit in (limits.latency_seconds, limits.size, limits.processor_seconds))
+
+
+def _why(
+    chosen: Standing,
+    best: Standing,
+    scale: Scale,
+    *,
+    kept: bool,
+    limited: bool,
+    broken: Mapping[CandidateName, dict[str, float]],
+) -> str:
+    folds = f"{len(chosen.folds)} folds" if len(chosen.folds) > 1 else "one fold"
+    over = f"{scale.metric.title} {chosen.mean:.4g} over {folds}"
+    behind, error = scale.gap(chosen.folds, best.folds)
+    if chosen.family == "baseline":
+        first = f"Nothing is better than {chosen.candidate}, a baseline with {over}, beyond noise."
+    elif chosen is best:
+        first = f"{chosen.candidate} is the best with {over}, and nothing simpler is within one standard error of it."
+    else:
+        first = (
+            f"{chosen.candidate} with {over} is the simplest within one standard error of the best, "
+            f"{best.candidate} with {best.mean:.4g} (gap {behind:.2g}, standard error {error:.2g})."
+        )
+    if not kept:
+        breaks = " and ".join(broken[chosen.candidate])
+        return f"{first} Nobody keeps the limits; this one comes nearest and breaks {breaks}."
+    latency = (
+        f"answers for a row in {seconds(chosen.latency.one_p99_seconds)} (p99)" if chosen.latency else "has no latency"
+    )
+    cost = f"It {latency} and was fitted in {chosen.processor_seconds or 0:.2g} processor-seconds"
+    return f"{first} {cost}{', which keeps all limits' if limited else ''}."
+
+
+def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
+    if chosen is best:
+        return "Nothing: it is the best."
+    behind, error = scale.gap(chosen.folds, best.folds)
+    lost = f"{abs(behind):.2g} of {scale.metric.title} against {best.candidate} (standard error {error:.2g})"
+    ours, theirs = chosen.latency, best.latency
+    if ours is None or theirs is None or not chosen.processor_seconds:
+        return f"{lost}."
+    slower = theirs.one_p99_seconds / ours.one_p99_seconds
+    dearer = (best.processor_seconds or 0) / chosen.processor_seconds
+    return f"{lost}, which takes {slower:.2g} times as long for a row and {dearer:.2g} times the processor-seconds."
+
+
+def seconds(value: float) -> str:
+    """Seconds in a unit that a person reads."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value * 1e6:.3g} µs"

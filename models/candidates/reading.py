@@ -1,0 +1,117 @@
+"""From a feature set's Parquet to rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+from numpy.typing import NDArray
+
+from conf.columns import TensorColumn
+from conf.errors import FranklinError
+from conf.manifest import DataFile, Manifest, SplitName
+from models.candidates.rows import Columns, Rows
+
+WHERE = "__where"  # the column of `Manifest.where`
+
+
+def columns_of(manifest: Manifest) -> Columns:
+    """Say what the columns of a feature set's rows are.
+
+    Raises:
+        FranklinError: it is of sequences, whose labels are in their tokens.
+
+    """
+    if manifest.task == "sequence":
+        raise FranklinError(f"{manifest.name} is of sequences, for which there are no candidates; train a network")
+    flat = [f"{column.name}[{place}]" for column in manifest.tensors for place in range(column.size)]
+    return Columns(
+        task=manifest.task,
+        numbers=(*manifest.numeric, *flat),
+        codes=tuple(column.name for column in manifest.categorical),
+        cardinalities=tuple(column.cardinality for column in manifest.categorical),
+        classes=tuple(manifest.label.classes),
+        where=manifest.where,
+    )
+
+
+def read_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName]) -> Rows:
+    """Read splits, one after the other, in the order of their files.
+
+    Beside the rows themselves, a row group is in memory at a time.
+
+    Args:
+        folder: of the feature set, any URL of fsspec.
+        manifest: of it.
+        splits: names of them; an empty one has no rows.
+
+    Raises:
+        FranklinError: it is of sequences, or a label is no finite number.
+
+    """
+    files = [file for split in splits for file in manifest.splits[split].files]
+    rows, columns = sum(file.rows for file in files), columns_of(manifest)
+    found = Rows(
+        columns=columns,
+        numbers=np.empty((rows, len(columns.numbers)), np.float32),
+        codes=np.empty((rows, len(columns.codes)), np.int32),
+        label=np.empty(rows, np.float64),
+        where=np.empty(rows, np.int64) if columns.where else None,
+    )
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    done = 0
+    for file in files:
+        for batch in _batches(filesystem, root, file, manifest):
+            _fill(found, slice(done, done + len(batch)), batch, manifest)
+            done += len(batch)
+    if not np.isfinite(found.label).all():
+        raise FranklinError(f"{folder} has rows whose label {manifest.label.name} is no number; prepare it anew")
+    return found
+
+
+def _batches(filesystem: Any, root: str, file: DataFile, manifest: Manifest) -> Any:
+    names = [*manifest.numeric, *(column.name for column in (*manifest.tensors, *manifest.categorical))]
+    names += [manifest.label.name, *([WHERE] if manifest.where else [])]
+    local = isinstance(filesystem, LocalFileSystem)
+    with pq.ParquetFile(
+        f"{root}/{file.path}", filesystem=None if local else filesystem, pre_buffer=not local
+    ) as parquet:
+        for group in range(len(file.row_groups)):  # in this thread: the engine forks, and others' threads do not follow
+            yield from parquet.read_row_group(group, columns=names, use_threads=False).to_batches()
+
+
+def _fill(rows: Rows, places: slice, batch: pa.RecordBatch, manifest: Manifest) -> None:
+    for place, name in enumerate(manifest.numeric):
+        rows.numbers[places, place] = _numbers(batch.column(name))
+    start = len(manifest.numeric)
+    for column in manifest.tensors:
+        rows.numbers[places, start : start + column.size] = _tensor(batch.column(column.name), column)
+        start += column.size
+    for place, coded in enumerate(manifest.categorical):
+        rows.codes[places, place] = _numbers(batch.column(coded.name))
+    rows.label[places] = _numbers(batch.column(manifest.label.name))
+    if rows.where is not None:
+        rows.where[places] = _numbers(batch.column(WHERE))
+
+
+def _numbers(column: pa.Array) -> NDArray[Any]:
+    """View numbers without nulls; `to_numpy` would import pandas."""
+    return np.from_dlpack(column)
+
+
+def _tensor(stored: pa.Array, column: TensorColumn) -> NDArray[np.float32]:
+    """Read `(rows, size)` numbers as a network gets them: standardised, or tokens as they are (`models.tensors`)."""
+    if column.codec == "list":
+        values = _numbers(stored.flatten())
+    else:  # what NumPy's `save` wrote: a header, the same for every row of a column, and then the numbers
+        _, offsets, content = stored.buffers()
+        ends = np.frombuffer(offsets, np.int32, len(stored) + 1, stored.offset * 4)
+        saved = np.frombuffer(content, np.uint8, ends[-1] - ends[0], ends[0]).reshape(len(stored), -1)
+        values = np.ascontiguousarray(saved[:, -column.size * np.dtype(column.dtype).itemsize :]).view(column.dtype)
+    flat = values.reshape(len(stored), column.size).astype(np.float32)
+    if column.dtype == "int32":
+        return flat
+    return (flat - np.float32(column.mean)) / np.float32(column.scale)

@@ -1,0 +1,243 @@
+"""Who is fitted on what and when, so that the budget is shared fairly and starves nobody.
+
+1. *Sizes*, `SIZES` of the budget: every candidate is fitted on each share of the rows, simplest first, and so shows how
+   long it takes. From the second size on each has a fair share (`budget.allot`) of what the size may take; whose
+   predicted seconds exceed that stays behind, and says so.
+2. *Trials*, `TRIALS` of the budget: the better half on the largest size that all reached try other settings, and the
+   better half of them go on (`models.candidates.tuning`): successive halving (Karnin, Koren and Somekh 2013; Jamieson
+   and Talwalkar 2016), with rows and then trials for a budget.
+3. *Folds* and *final*, all that is left: each candidate's folds and final fit are one claim, so the time for the last
+   fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets all of it
+   before anybody gets more. Of what is left for the others, those of the worse half get `WORSE` of what the better ones
+   do. Whose claim is too high is fitted on a share of the rows, the same in every fold.
+
+Seconds are predicted by power laws (`budget.seconds_at`). Whoever takes `OVER` times its share on
+`FEWEST_ROWS` rows already falls out; everything that was cut is a note.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+
+import numpy as np
+
+from conf.contests import CandidateName, Contest
+from conf.selecting import Fit
+from models.candidates.apart import OVERDUE
+from models.candidates.bench import Bench, Entry
+from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, patience, share_within
+from models.candidates.folds import FEWEST_ROWS, Fold, samples
+from models.candidates.rows import Rows
+from models.evaluation.metrics import Ints
+
+SIZES, TRIALS = 0.2, 0.25
+WORSE = 1 / 3
+OVER = 2.0
+MORE = 1.5  # times the rows, for which it is worth to fit the folds again
+ATTEMPTS = 3  # whose time is up tries again on fewer rows
+FEWER = 3  # times
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a contest goes over.
+
+    Attributes:
+        contest: as it was asked.
+        pool: rows of train and validation.
+        folds: of the pool; the last one is that of learning curves.
+        seed: of samples.
+
+    """
+
+    contest: Contest
+    pool: Rows
+    folds: tuple[Fold, ...]
+    seed: int
+
+    def sizes(self) -> list[Ints]:
+        """Rows of each size below all of the last fold."""
+        return samples(self.pool, self.folds[-1], self.contest.sizes, self.seed)
+
+    def some(self, count: int) -> Ints:
+        """So few rows of the last fold, within those of the smallest size."""
+        learn = self.folds[-1].learn
+        return self.part(self.folds[-1], count / len(learn))
+
+    def part(self, fold: Fold, share: float) -> Ints:
+        """A share of a fold's rows to learn from."""
+        found = samples(self.pool, fold, [share], self.seed) if share < 1 else []
+        return found[0] if found else fold.learn
+
+
+def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
+    """Fit every candidate on every size, as far as its time goes."""
+    sizes = course.sizes()
+    purse, first = SIZES * course.contest.budget_seconds, bench.spent
+    for place, learn in enumerate(sizes):
+        rows = len(learn)
+        climbing = [entry for entry in entries if entry.failure is None and len(entry.curve) == place]
+        left = (purse - bench.spent + first) * rows / sum(map(len, sizes[place:]))
+        needs = {entry.name: bench.seconds(entry, rows) for entry in climbing if entry.seen}
+        allotted = allot(needs, left)
+        for entry in climbing:
+            if place and needs[entry.name] > allotted[entry.name]:
+                notes.append(f"{entry.name}: time was for {len(entry.curve)} of {len(sizes)} sizes of its curve")
+                continue
+            _step(bench, course, entry, learn, notes, known=_first(course, len(entries)))
+
+
+def _step(bench: Bench, course: Course, entry: Entry, learn: Ints, notes: list[str], *, known: float) -> None:
+    """Fit a candidate on one more size; one whose time is up on the first shows on fewer rows how slow it is."""
+    held, fold, rows = course.folds[-1].held, len(course.folds) - 1, len(learn)
+    limit = _patience(bench, course, entry, rows) if entry.seen else known
+    fit = bench.fit(entry, "size", fold, learn, held, values={}, seconds=limit)
+    if fit.failure is None:
+        entry.curve[rows] = fit
+        return
+    notes.append(f"{entry.name}: no fit on {rows} rows: {fit.failure}")
+    if entry.seen or not fit.failure.startswith(OVERDUE):
+        return  # other rows may suit it better; the folds will tell
+    rows = max(FEWEST_ROWS, rows // FEWER**2)
+    fit = bench.fit(entry, "size", fold, course.some(rows), held, values={}, seconds=limit)
+    if fit.failure is None or not fit.failure.startswith(OVERDUE):
+        return
+    entry.failure = f"{fit.failure} with {rows} rows already"
+    notes.append(f"{entry.name} fell out: {entry.failure}")
+
+
+def _first(course: Course, candidates: int) -> float:
+    """Seconds for a candidate of which nothing is known: whoever hangs twice has cost an equal share of the budget."""
+    return min(course.contest.fit_seconds, max(FEWEST_SECONDS, course.contest.budget_seconds / 2 / candidates))
+
+
+def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
+    """Fit every candidate on every fold, simplest first, with time for the final fits kept back.
+
+    If time is left over, those who had a share of the rows are fitted once more, where it makes much of a difference:
+    by then it is known how long they take.
+    """
+    weights = _weights(bench, entries)
+    for place, entry in enumerate(entries):
+        _judge(bench, course, entry, notes, purse=_purse(bench, course, entries[:place], entries[place:], weights))
+    short = [entry for entry in entries if entry.failure is None and entry.share < 1]
+    for place, entry in enumerate(short):
+        others = [each for each in entries if each not in short[place:]]
+        _judge(bench, course, entry, notes, purse=_purse(bench, course, others, short[place:], weights))
+        if entry.share < 1 and entry.failure is None:
+            notes.append(f"{entry.name}: time was for {entry.share:.1%} of the rows in each fold and in the end")
+
+
+def _purse(
+    bench: Bench,
+    course: Course,
+    judged: Sequence[Entry],
+    waiting: Sequence[Entry],
+    weights: Mapping[CandidateName, float],
+) -> float:
+    """Seconds for the first of those who wait: its share of what those leave whose final fits are to come."""
+    kept = sum(MARGIN * _final_seconds(bench, course, each) for each in judged if each.failure is None)
+    claims = {each.name: _claim(bench, course, each) for each in waiting if each.failure is None}
+    return allot(claims, course.contest.budget_seconds - bench.spent - kept, weights).get(waiting[0].name, 0.0)
+
+
+def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], *, purse: float) -> None:
+    if entry.failure is not None:
+        return
+    share = _share(bench, course, entry, purse)
+    if entry.folds and share < min(1.0, MORE * entry.share):
+        return
+    needed = _needed(bench, course, entry, share)
+    if not entry.folds and needed > max(OVER * purse, FEWEST_SECONDS * (len(course.folds) + 1)):
+        least = f"its folds would take {needed:.0f} seconds on {share:.1%} of the rows already"
+        entry.failure = f"{least}, and {purse:.0f} were left for it"
+        notes.append(f"{entry.name} fell out: {entry.failure}")
+        return
+    entry.share = share
+    _folds(bench, course, entry, notes)
+
+
+def finish(
+    bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str], fit: Callable[[Entry, Ints, float], Fit]
+) -> None:
+    """Fit every candidate on the pool, as `fit` does it with rows to learn from and seconds, to be judged on test."""
+    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
+    for entry in entries:
+        if entry.failure is None:
+            learn = course.part(whole, entry.share)
+            found = fit(entry, learn, _patience(bench, course, entry, len(learn)))
+            if found.failure is None:
+                entry.final = found
+            else:
+                entry.failure = f"its final fit failed: {found.failure}"
+                notes.append(f"{entry.name} fell out: {entry.failure}")
+    left = course.contest.budget_seconds - bench.spent
+    if left < 0:
+        notes.append(f"fits took {-left:.0f} seconds more than the {course.contest.budget_seconds} of the budget")
+
+
+def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str]) -> None:
+    for attempt in range(ATTEMPTS):
+        entry.folds = []
+        for number, fold in enumerate(course.folds):
+            learn = course.part(fold, entry.share)
+            limit = _patience(bench, course, entry, len(learn))
+            fit = bench.fit(entry, "fold", number, learn, fold.held, values=entry.values, seconds=limit)
+            if fit.failure is not None:
+                break
+            entry.folds.append(fit)
+        else:
+            return
+        if not fit.failure.startswith(OVERDUE) or attempt + 1 == ATTEMPTS:
+            entry.failure = f"fold {number + 1} of {len(course.folds)}: {fit.failure}"
+            notes.append(f"{entry.name} fell out: {entry.failure}")
+            return
+        notes.append(f"{entry.name}: with {len(learn)} rows {fit.failure}; it went on with fewer")
+        entry.share /= FEWER
+
+
+def _patience(bench: Bench, course: Course, entry: Entry, rows: int) -> float:
+    if not entry.seen:
+        return float(course.contest.fit_seconds)
+    return patience(bench.seconds(entry, rows), course.contest.fit_seconds)
+
+
+def _claim(bench: Bench, course: Course, entry: Entry) -> float:
+    """Seconds for all folds and the final fit on all rows; none are known of whom no size has suited."""
+    return sum(MARGIN * bench.seconds(entry, rows) for rows in _full(course)) if entry.seen else 0.0
+
+
+def _final_seconds(bench: Bench, course: Course, entry: Entry) -> float:
+    return bench.seconds(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
+
+
+def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are better on the largest size that all have who have any."""
+    curved = [entry for entry in entries if entry.failure is None and entry.curve]
+    common = set.intersection(*(set(entry.curve) for entry in curved)) if curved else set()
+    valued = [(bench.value(entry.curve[max(common)]), entry) for entry in curved] if common else []
+    known = [(value, entry) for value, entry in valued if value is not None]
+    ranked = sorted(known, key=lambda each: each[0], reverse=bench.better(1, 0))
+    return [entry for _, entry in ranked[: ceil(len(ranked) / 2)]]
+
+
+def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, float]:
+    better = {entry.name for entry in better_half(bench, entries)}
+    return {entry.name: 1.0 if entry.name in better else WORSE for entry in entries}
+
+
+def _needed(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    """Seconds for its folds and its final fit on a share of the rows."""
+    return sum(bench.seconds(entry, round(share * rows)) for rows in _full(course)) if entry.seen else 0.0
+
+
+def _full(course: Course) -> list[int]:
+    return [*(len(fold.learn) for fold in course.folds), len(course.pool)]
+
+
+def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
+    if not entry.seen:
+        return 1.0
+    share = share_within(_full(course), partial(bench.seconds, entry), purse, course.contest.fit_seconds)
+    return min(1.0, max(share, FEWEST_ROWS / len(course.folds[0].learn)))

@@ -1,0 +1,108 @@
+"""What became of each candidate, in numbers that can be compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from conf.selecting import Curve, Standing
+from models.candidates.bench import Bench, Entry
+from models.candidates.folds import Fold
+from models.evaluation.metrics import Floats, Metric
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values of the main metric over the same folds are compared.
+
+    Attributes:
+        metric: the main one.
+        overlap: held-out rows over those that are learned from, where folds learn from one another's rows (Nadeau and
+            Bengio 2003, equation 9: without it, errors are too small); 0 for expanding windows, whose gaps vary with
+            their rows anyway, and each of which is a unit.
+
+    """
+
+    metric: Metric
+    overlap: float = 0.0
+
+    def gap(self, ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+        """By how much `ours` are worse, on average over folds, and the standard error of that; 0 of one fold."""
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        gaps = sign * (np.asarray(theirs) - np.asarray(ours))
+        return float(gaps.mean()), self._error(gaps)
+
+    def interval(self, values: Sequence[float]) -> tuple[float, float] | None:
+        """95 % interval of the average over folds (Student 1908); None of one fold."""
+        if len(values) == 1:
+            return None
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * self._error(np.asarray(values))
+        return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+    def beats(self, ours: Sequence[float], theirs: Sequence[float]) -> bool:
+        """Whether `ours` are better beyond noise (Student's t, one-sided, 95 %)."""
+        behind, error = self.gap(ours, theirs)
+        bar = float(stats.t.ppf(CONFIDENCE, len(ours) - 1)) * error if len(ours) > 1 else 0.0
+        return -behind > bar
+
+    def best(self, standings: Sequence[Standing]) -> Standing:
+        """The best average; of equal ones, the simplest."""
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        return max(standings, key=lambda standing: sign * (standing.mean or 0.0))
+
+    def _error(self, values: Floats) -> float:
+        if len(values) == 1:
+            return 0.0
+        return float(np.sqrt((1 / len(values) + self.overlap) * values.var(ddof=1)))
+
+
+def scale_of(metric: Metric, folds: Sequence[Fold], where: str | None) -> Scale:
+    """How values over these folds are compared."""
+    if where == "day":
+        return Scale(metric)
+    return Scale(metric, float(np.mean([len(fold.held) / len(fold.learn) for fold in folds])))
+
+
+def standing(entry: Entry, bench: Bench, scale: Scale) -> Standing:
+    """Say what the fits of a candidate have shown; what needs its model or others is still to be said."""
+    folds = [value for fit in entry.folds if (value := bench.value(fit)) is not None]
+    alive, final = entry.failure is None and bool(folds), entry.final
+    low, high = (alive and scale.interval(folds)) or (None, None)
+    return Standing(
+        candidate=entry.name,
+        family=entry.candidate.family,
+        values=entry.values,
+        folds=folds,
+        mean=float(np.mean(folds)) if alive else None,
+        low=low,
+        high=high,
+        behind=None,
+        behind_error=None,
+        test={},
+        rows=final.rows if final else 0,
+        processor_seconds=final.processor_seconds if final else None,
+        seconds=final.seconds if final else None,
+        peak_memory_bytes=final.peak_memory_bytes if final else None,
+        size_bytes=None,
+        latency=None,
+        curve=Curve(rows=[], values=[], law=None),
+        periods=[],
+        threshold=None,
+        failure=entry.failure,
+    )
+
+
+def compared(standings: Sequence[Standing], scale: Scale) -> list[Standing]:
+    """Add to each how far it is behind the best, paired by fold."""
+    there = [each for each in standings if each.mean is not None]
+    if not there:
+        return list(standings)
+    best = scale.best(there)
+    found = []
+    for each in standings:
+        behind, error = scale.gap(each.folds, best.folds) if each.mean is not None else (None, None)
+        found.append(each.model_copy(update={"behind": behind, "behind_error": error}))
+    return found

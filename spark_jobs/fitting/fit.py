@@ -1,0 +1,139 @@
+"""One fit of a contest in Spark."""
+
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml import PipelineModel
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+
+from conf.errors import FranklinError
+from conf.manifest import Manifest, read_manifest
+from conf.selecting import ContestRequest, Fit, FitTask
+from spark_jobs.fitting import constants
+from spark_jobs.fitting.learners import LEARNERS, Job, pipeline, with_stops
+from spark_jobs.fitting.measuring import Taken, measured
+from spark_jobs.fitting.rows import PLACE, POOL, TEST, in_order, read_rows, taken
+from spark_jobs.session import kept
+from spark_jobs.sources.far import plain_url
+from spark_jobs.sources.faults import cause
+
+CHARACTERS = 300  # of what failed, at most
+
+
+@dataclass
+class Fits:
+    """A session, and the rows of a contest."""
+
+    spark: SparkSession
+    request: ContestRequest
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """That of the feature set."""
+        return read_manifest(self.request.feature_set)
+
+    @cached_property
+    def pool(self) -> DataFrame:
+        """Rows of train, then of validation."""
+        return read_rows(self.spark, self.request.feature_set, self.manifest, POOL)
+
+    @cached_property
+    def test(self) -> DataFrame:
+        """Rows of test."""
+        return read_rows(self.spark, self.request.feature_set, self.manifest, TEST)
+
+    def do(self, task: FitTask) -> Fit:
+        """Fit, score and save. What fails is a result; metrics are for who has the labels at hand."""
+        failure, overdue = None, threading.Event()
+        with measured() as taken_up:
+            try:
+                with _in_time(self.spark, task.timeout_seconds, overdue):
+                    self._do(task)
+            except FranklinError as error:
+                failure = str(error)
+            except Exception as error:  # noqa: BLE001, whatever ends a candidate is a result
+                failure = f"it took longer than {task.timeout_seconds:.3g} seconds"
+                if not overdue.is_set():
+                    traceback.print_exc()
+                    failure = f"{type(error).__name__}: {cause(error)}"
+        return _told(task, taken_up, failure and " ".join(failure.split())[:CHARACTERS])
+
+    def _do(self, task: FitTask) -> None:
+        places = np.load(task.learn)
+        held = self.test if task.held is None else taken(self.pool, task.held)
+        order = np.arange(self.manifest.splits["test"].rows) if task.held is None else np.load(task.held)
+        with kept(taken(self.pool, task.learn)) as learn:
+            if task.candidate in constants.BASELINES:
+                score = constants.constant(task.candidate, learn, self.manifest)
+                np.save(task.scores, np.broadcast_to(score, (len(order), *score.shape)).copy())
+                if task.model is not None:
+                    constants.save(score, task.model)
+                return
+            job = Job(self.manifest, len(places), task.values, task.seed)
+            model = self._fitted(task, with_stops(learn, task.candidate, task.seed), job)
+        np.save(task.scores, self._scores(model, held, order))
+        if task.model is not None:
+            model.write().overwrite().save(plain_url(str(task.model)))
+
+    def _fitted(self, task: FitTask, learn: DataFrame, job: Job) -> PipelineModel:
+        if task.candidate not in LEARNERS:
+            raise FranklinError(f"Spark has no {task.candidate}; it is fitted on one machine")
+        if job.classed and learn.select("label").distinct().count() == 1:
+            raise FranklinError("all rows are of one class, so there is nothing to learn")
+        return pipeline(task.candidate, learn, job).fit(learn)
+
+    def _scores(self, model: PipelineModel, held: DataFrame, order: NDArray[np.int64]) -> NDArray[np.float64]:
+        scored = model.transform(held)
+        if self.manifest.task == "regression":
+            found = in_order(scored.select(PLACE, "prediction").toPandas(), order)
+            return found["prediction"].to_numpy(np.float64)
+        chances = scored.select(PLACE, vector_to_array(F.col("probability")).alias("probability")).toPandas()
+        seen = np.stack(list(in_order(chances, order)["probability"])).astype(np.float64)
+        whole = np.zeros((len(order), len(self.manifest.label.classes)))
+        whole[:, : seen.shape[1]] = seen  # a class that no row has has no place, if none comes after it
+        return whole[:, 1] if self.manifest.task == "binary" else whole
+
+
+@contextmanager
+def _in_time(spark: SparkSession, seconds: float, overdue: threading.Event) -> Iterator[None]:
+    """Interrupt what Spark does inside when the time is up, and say so."""
+    tag = f"fit-{uuid4().hex}"
+
+    def end() -> None:
+        overdue.set()
+        spark.interruptTag(tag)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    spark.addTag(tag)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        spark.removeTag(tag)
+
+
+def _told(task: FitTask, taken_up: Taken, failure: str | None) -> Fit:
+    return Fit(
+        candidate=task.candidate,
+        phase=task.phase,
+        fold=task.fold,
+        rows=len(np.load(task.learn, mmap_mode="r")),
+        values=task.values,
+        metrics={},
+        seconds=taken_up.seconds,
+        processor_seconds=taken_up.processor_seconds,
+        peak_memory_bytes=taken_up.peak_memory_bytes,
+        failure=failure,
+        scores=None if failure else task.scores.name,
+    )

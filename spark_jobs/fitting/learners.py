@@ -1,0 +1,200 @@
+"""The candidates that Spark has, each as a pipeline of MLlib from rows to a prediction.
+
+Settings are called as those of this machine's candidates (`models.candidates`). Those that MLlib does not have, such as
+a penalty of leaves, are passed over.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark.ml import Pipeline
+from pyspark.ml import classification as of_classes
+from pyspark.ml import regression as of_values
+from pyspark.ml.feature import OneHotEncoder, SQLTransformer, VectorAssembler
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+from xgboost.spark import SparkXGBClassifier, SparkXGBRegressor
+
+from conf.contests import CandidateName
+from conf.manifest import Manifest
+from conf.selecting import Values
+from spark_jobs.fitting.rows import LABEL, codes_of, numbers_of
+
+LEVEL_ROWS, MOST_LEVELS = 10, 20_000
+FEATURES = "features"
+DEEPEST, STOPS = 30, "stops"
+STOP_SHARE = 0.1  # of the rows: by them, boosting sees when to stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be learned: the feature set, the number of rows, the settings, and the seed of what is drawn."""
+
+    manifest: Manifest
+    rows: int
+    values: Values
+    seed: int
+
+    @property
+    def classed(self) -> bool:
+        """Whether the label is one of several classes."""
+        return self.manifest.task != "regression"
+
+    def value(self, name: str, own: float) -> float:
+        """Give a setting, or the candidate's own."""
+        said = self.values.get(name)
+        return own if said is None else float(str(said))
+
+
+def linear(job: Job) -> Any:
+    """Least squares, or the log loss, without a penalty of one's choice; classes have scikit-learn's weak one."""
+    return _penalised(job, 1 / job.rows if job.classed else 0.0, 0.0)
+
+
+def ridge(job: Job) -> Any:
+    """With `strength / 2` times the squared weights beside the sum of losses."""
+    return _penalised(job, job.value("strength", 10.0) / job.rows, 0.0)
+
+
+def lasso(job: Job) -> Any:
+    """With `strength / sqrt(rows)` times the absolute weights beside the mean of losses."""
+    return _penalised(job, job.value("strength", 0.1) / np.sqrt(job.rows), 1.0)
+
+
+def tree(job: Job) -> Any:
+    """One tree."""
+    kind = of_classes.DecisionTreeClassifier if job.classed else of_values.DecisionTreeRegressor
+    return kind(featuresCol=FEATURES, labelCol=LABEL, seed=job.seed, **_grown(job, 12.0))
+
+
+def forest(job: Job) -> Any:
+    """Trees on samples of rows and columns."""
+    kind = of_classes.RandomForestClassifier if job.classed else of_values.RandomForestRegressor
+    return kind(
+        featuresCol=FEATURES,
+        labelCol=LABEL,
+        seed=job.seed,
+        numTrees=round(job.value("trees", 100.0)),
+        featureSubsetStrategy=str(job.value("columns", 0.3)),
+        subsamplingRate=job.value("sample", 1.0),
+        **_grown(job, 15.0),
+    )
+
+
+def boosting(job: Job) -> Any:
+    """Trees that each fit the loss's gradient; of classes, there are two."""
+    kind = of_classes.GBTClassifier if job.classed else of_values.GBTRegressor
+    depth = np.ceil(np.log2(job.value("leaves", 31.0)))
+    return kind(
+        featuresCol=FEATURES,
+        labelCol=LABEL,
+        seed=job.seed,
+        maxIter=100,
+        stepSize=job.value("learning_rate", 0.08),
+        featureSubsetStrategy=str(job.value("columns", 0.5)),
+        validationIndicatorCol=STOPS,
+        **_grown(job, float(depth)),
+    )
+
+
+def xgboost(job: Job) -> Any:
+    """XGBoost, one worker in each task of Spark."""
+    kind = SparkXGBClassifier if job.classed else SparkXGBRegressor
+    return kind(
+        features_col=FEATURES,
+        label_col=LABEL,
+        validation_indicator_col=STOPS,
+        num_workers=1,
+        tree_method="hist",
+        grow_policy="lossguide",
+        max_depth=0,
+        max_leaves=round(job.value("leaves", 63.0)),
+        learning_rate=job.value("learning_rate", 0.06),
+        min_child_weight=job.value("leaf_weight", 5.0),
+        colsample_bytree=job.value("columns", 0.5),
+        subsample=job.value("rows", 0.8),
+        reg_lambda=job.value("l2", 1.0),
+        n_estimators=2000,
+        early_stopping_rounds=40,
+        random_state=job.seed % 2**31,
+        verbosity=0,
+    )
+
+
+LINEAR: tuple[CandidateName, ...] = ("linear_regression", "logistic_regression", "ridge", "lasso")
+LEARNERS: Mapping[CandidateName, Callable[[Job], Any]] = {
+    "linear_regression": linear,
+    "logistic_regression": linear,
+    "ridge": ridge,
+    "lasso": lasso,
+    "decision_tree": tree,
+    "random_forest": forest,
+    "gradient_boosting": boosting,
+    "xgboost": xgboost,
+}
+
+
+def pipeline(candidate: CandidateName, learn: DataFrame, job: Job) -> Pipeline:
+    """Make of rows what the candidate takes, and the candidate: linear models see levels, the others codes."""
+    numbers, codes = numbers_of(job.manifest), codes_of(job.manifest)
+    if candidate in LINEAR:
+        stages = _one_hot(learn, job)
+    else:
+        stages = [VectorAssembler(inputCols=[*numbers, *codes], outputCol=FEATURES)]
+    return Pipeline(stages=[*stages, LEARNERS[candidate](job)])
+
+
+def with_stops(learn: DataFrame, candidate: CandidateName, seed: int) -> DataFrame:
+    """Say which rows boosting stops by."""
+    if candidate not in ("gradient_boosting", "xgboost"):
+        return learn
+    part = F.pmod(F.xxhash64("place", F.lit(seed)), F.lit(1000))
+    return learn.withColumn(STOPS, part < 1000 * STOP_SHARE)
+
+
+def _penalised(job: Job, strength: float, absolute: float) -> Any:
+    # MLlib divides a penalty of values by the label's deviation; as here, it means that of standardised labels.
+    strength = float(strength) * job.manifest.label.scale
+    told: dict[str, Any] = {
+        "featuresCol": FEATURES,
+        "labelCol": LABEL,
+        "regParam": strength,
+        "elasticNetParam": absolute,
+    }
+    if job.classed:
+        return of_classes.LogisticRegression(**told, standardization=False, maxIter=100, tol=1e-6)
+    return of_values.LinearRegression(**told, standardization=False, maxIter=100, tol=1e-6)
+
+
+def _grown(job: Job, depth: float) -> dict[str, Any]:
+    rows = job.value("leaf_rows", 0.0) or float(np.clip(job.rows / 5000, 5, 100))
+    return {
+        "maxDepth": min(DEEPEST, round(job.value("depth", depth))),
+        "minInstancesPerNode": max(1, round(rows)),
+        "maxBins": 128,
+    }
+
+
+def _one_hot(learn: DataFrame, job: Job) -> list[Any]:
+    """Numbers beside a column for each level: codes with few rows, and those that predictions alone have, share one."""
+    numbers, codes = numbers_of(job.manifest), codes_of(job.manifest)
+    if not codes:
+        return [VectorAssembler(inputCols=numbers, outputCol=FEATURES)]
+    least = round(job.value("level_rows", LEVEL_ROWS))
+    levels = [f"l{i}" for i in range(len(codes))]
+    said = []
+    for code, level, described in zip(codes, levels, job.manifest.categorical, strict=True):
+        found = learn.groupBy(code).count().where(F.col("count") >= least)
+        most = found.orderBy(F.desc("count"), code).limit(MOST_LEVELS)
+        kept = sorted(row[0] for row in most.collect())
+        table = np.zeros(described.cardinality, np.int64)
+        table[kept] = np.arange(1, len(kept) + 1)
+        said.append(f"cast(element_at(array({','.join(map(str, table))}), {code} + 1) as double) as {level}")
+    vectors = [f"{level}_v" for level in levels]
+    return [
+        SQLTransformer(statement=f"select *, {', '.join(said)} from __THIS__"),  # noqa: S608, numbers and names of ours
+        OneHotEncoder(inputCols=levels, outputCols=vectors, dropLast=False),
+        VectorAssembler(inputCols=[*numbers, *vectors], outputCol=FEATURES),
+    ]

@@ -1,0 +1,1 @@
+"""What is found without fitting a label in data beyond one machine: groups of values, and rules, with MLlib."""

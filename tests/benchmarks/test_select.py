@@ -1,0 +1,101 @@
+"""Contestants are judged alike and paired by seed; who is not there is said."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.select import BEST, RECOMMENDED, paired, peer, score, show, verdicts
+from benchmarks.select_one import frame
+from benchmarks.select_sets import BUNDLED, experiment, export
+from conf.compose import compose
+from tests.feature_sets import write_feature_set
+
+
+def run(metric: float, chosen: str = "lightgbm", milliseconds: float = 5, **families: float) -> dict[str, object]:
+    return {
+        "metric": metric,
+        "seconds": 10.0,
+        "chosen": chosen,
+        "one_p50_seconds": milliseconds / 1000,
+        "families": families,
+    }
+
+
+RUNS = {
+    BEST: {1: run(0.80, boosting=0.80, network=0.79), 2: run(0.82, boosting=0.82, network=0.83)},
+    RECOMMENDED: {1: run(0.79, "ridge", 0.1), 2: run(0.82)},
+    "flaml": {1: run(0.79), 2: run(0.82)},
+    "autogluon": {1: run(0.70), 2: run(0.71)},
+}
+
+
+def test_differences_are_paired_by_seed() -> None:
+    gap, reach = paired([1.0, 2.0, 3.0], [1.1, 2.1, 3.1], 1)
+    assert gap == pytest.approx(-0.1)
+    assert reach == pytest.approx(0, abs=1e-9)
+    assert paired([1.0], [1.5], -1) == (0.5, None)
+
+
+def test_what_has_to_be_reached_is_said() -> None:
+    said = verdicts(RUNS, 1)
+    assert (said["best_peer"], said["as_good"]) == ("flaml", True)
+    assert said["ahead_of_it"] == pytest.approx(0.005)
+    assert said["seeds_with_a_simpler_one"] == 1
+    assert said["latency_of_recommended_to_best"] == pytest.approx(0.02)
+    assert said["at_most_a_tenth"] is True
+    assert (said["boosting_beats_networks_in"], said["of"]) == (1, 2)
+    behind = {BEST: {1: run(2.0), 2: run(2.1)}, RECOMMENDED: {1: run(2.0), 2: run(2.1)}, "flaml": RUNS["flaml"]}
+    assert verdicts(behind, -1)["as_good"] is False
+    alone = verdicts({BEST: RUNS[BEST], RECOMMENDED: RUNS[BEST]}, 1)
+    assert "as_good" not in alone
+    assert alone["seeds_with_a_simpler_one"] == 0
+
+
+def test_a_table_and_a_line_of_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = write_feature_set(tmp_path, "binary", 100)
+    show("flights", manifest, RUNS, {"autogluon": "not installed in any interpreter"}, 60)
+    shown, _, line = capsys.readouterr().out.rstrip().rpartition("\n")
+    assert "autogluon is left out: not installed in any interpreter" in shown
+    assert "+0.0050 ±" in shown
+    assert json.loads(line)["verdicts"]["as_good"] is True
+
+
+@pytest.mark.parametrize("task", ["binary", "regression", "multiclass"])
+def test_peers_get_the_encoded_rows_of_the_feature_set(task: str, tmp_path: Path) -> None:
+    manifest = write_feature_set(tmp_path / "set", task, 200)
+    export(tmp_path / "set", tmp_path / "rows", by_date=False)
+    for split in ("train", "validation", "test"):
+        rows = frame(tmp_path / "rows", split)
+        assert len(rows) == manifest.splits[split].rows
+        assert list(rows.columns) == [*(f"x{i}" for i in range(len(manifest.numeric))), "c0", "c1", "y"]
+        assert [len(rows[f"c{i}"].cat.categories) for i in range(2)] == [c.cardinality for c in manifest.categorical]
+        assert rows["y"].nunique() > 1
+        assert not rows.isna().to_numpy().any()
+
+
+def test_a_peer_that_is_not_there_is_said(tmp_path: Path) -> None:
+    write_feature_set(tmp_path / "set", "binary", 100)
+    export(tmp_path / "set", tmp_path / "rows", by_date=False)
+    said = peer("autogluon", [sys.executable], tmp_path / "rows", tmp_path / "out", seconds=1, seed=1)
+    assert said == "not installed in any interpreter"
+
+
+def test_all_are_judged_by_the_main_metric() -> None:
+    label = np.array([0.0, 1, 1, 0])
+    assert score("binary", np.array([0.1, 0.9, 0.8, 0.2]), label) == 1
+    assert score("regression", label + 2, label) == 2
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_sets_are_split_anew_by_each_seed(name: str, tmp_path: Path) -> None:
+    said = [experiment(name, tmp_path / str(seed), seed) for seed in (1, 2)]
+    data = compose(said[0]).data
+    assert (data.label, data.ignore, data.split.by) == ("label", ["row"], "hash")
+    first, second = ((tmp_path / str(seed) / f"{name}.csv").read_text(encoding="utf-8") for seed in (1, 2))
+    assert first != second
+    assert [line.rpartition(",")[0] for line in first.splitlines()] == [
+        line.rpartition(",")[0] for line in second.splitlines()
+    ]

@@ -1,0 +1,117 @@
+"""`model=selected` is what the newest contest of an experiment has recommended; what makes no contest is told early."""
+
+from pathlib import Path
+
+import pytest
+
+from conf.errors import FranklinError
+from conf.networks import Resnet, Selected
+from flows.contestants import contest_settings, networks, spelt
+from flows.selection import Selection, keep, kept, learning, newest_blind, settled
+from models.parallel.room import ranks_of
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FRANKLIN_HOME", str(tmp_path))
+    return tmp_path
+
+
+def selection(home: Path, **others: object) -> Selection:
+    one = Selection(candidate="ridge", values={}, overrides=[], folder=home / "runs" / "1" / "contest", run_id="1")
+    return one.model_copy(update=others)
+
+
+def test_without_a_contest_there_is_nothing_to_take(home: Path) -> None:
+    with pytest.raises(FranklinError, match=r"no contest of flights_delay .*run `franklin select flights_delay`"):
+        settled("flights_delay", ["model=selected"])
+    assert kept(home, "flights_delay") is None
+    assert settled("flights_delay").model.name == "mlp"
+
+
+def test_a_candidate_is_taken_with_its_settings_and_one_may_be_named(home: Path) -> None:
+    keep(home, "flights_delay", selection(home, values={"strength": 0.5}))
+    model = settled("flights_delay", ["model=selected"]).model
+    assert model == Selected(name="selected", candidate="ridge", values={"strength": 0.5})
+    other = settled("flights_delay", ["model=selected", "model.values.strength=2"]).model
+    assert other == Selected(name="selected", candidate="ridge", values={"strength": 2})
+    named = settled("flights_delay", ["model=selected", "model.candidate=lasso"]).model
+    assert named == Selected(name="selected", candidate="lasso", values={})
+    with pytest.raises(FranklinError, match="no contest of flights_airtime"):
+        settled("flights_airtime", ["model=selected"])
+
+
+def test_a_network_is_composed_as_it_learned_and_what_is_said_is_stronger(home: Path) -> None:
+    said = ["contest.folds=3", "trainer.max_epochs=5", "feed.batch_size=512", "seed=7"]
+    assert learning(said) == ["trainer.max_epochs=5", "feed.batch_size=512"]
+    values = {"model.blocks": 2, "optimizer.learning_rate": 0.004}
+    keep(home, "flights_delay", selection(home, candidate="resnet", values=values, overrides=learning(said)))
+    settings = settled("flights_delay", ["model=selected", "tuner=tpe", "feed.batch_size=256"])
+    assert isinstance(settings.model, Resnet)
+    assert (settings.model.blocks, settings.optimizer.learning_rate) == (2, 0.004)
+    assert (settings.trainer.max_epochs, settings.feed.batch_size) == (5, 256)
+    assert "model.width" in settings.tuner.space
+
+
+def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
+    with pytest.raises(FranklinError, match=r"no contest in .* waits for a choice"):
+        newest_blind(home)
+    keep(home, "flights_delay", selection(home, candidate=None))
+    assert newest_blind(home) == home / "runs" / "1" / "contest"
+    with pytest.raises(FranklinError, match=r"nobody has chosen; read .*report\.html and run `franklin choose LETTER`"):
+        settled("flights_delay", ["model=selected"])
+
+
+@pytest.mark.parametrize(
+    ("experiment", "overrides", "complaint"),
+    [
+        ("flights_delay", ["contest.candidates=[rigde]"], "did you mean 'ridge'"),
+        ("flights_airtime", ["contest.candidates=[logistic_regression]"], "did you mean 'linear_regression'"),
+        ("flights_delay", ["contest.candidates=[cnn]"], "cnn can't take part: .* takes one tensor column"),
+        ("flights_delay", ["budget_second=3"], "did you mean 'contest.budget_seconds'"),
+        ("flights_delay", ["budget_seconds=0"], "contest.budget_seconds: "),
+        ("flights_delay", ["model=resnet"], r"say contest.candidates=\[resnet\]"),
+        ("flights_delay", ["strategy=auto"], "strategy=auto plans for one network"),
+        ("flights_delay", ["tuner=tpe"], "leave it out"),
+        ("flights_delay", ["resume=runs/1"], "a contest that is retried goes on by itself"),
+        ("text", [], "text is of sequences.*franklin run text"),
+    ],
+)
+def test_what_makes_no_contest_is_told_in_one_line(experiment: str, overrides: list[str], complaint: str) -> None:
+    words = spelt(overrides)
+    with pytest.raises(FranklinError, match=complaint) as told:
+        networks(experiment, words, contest_settings(experiment, words))
+    assert "\n" not in str(told.value)
+
+
+def test_short_words_are_those_of_the_contest() -> None:
+    said = spelt(["budget_seconds=60", "blind=true", "engine=spark", "contest.folds=3", "seed=2"])
+    settings = contest_settings("flights_delay", said)
+    assert (settings.contest.budget_seconds, settings.contest.blind, settings.contest.engine) == (60, True, "spark")
+    assert (settings.contest.folds, settings.seed) == (3, 2)
+
+
+def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
+    words = ["strategy=tensor", "trainer.max_epochs=2"]
+    found = networks("flights_delay", words, contest_settings("flights_delay", words))
+    assert {"mlp", "resnet", "ft_transformer"} <= found.keys()
+    assert "cnn" not in found
+    assert {each.strategy.name for each in found.values()} == {"tensor"}
+    assert {each.trainer.max_epochs for each in found.values()} == {2}
+    assert {"cnn", "mlp"} <= networks("digits", [], contest_settings("digits", [])).keys()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["strategy=ddp"], "ridge, fitted in one process: strategy=ddp is for networks"),
+        (["tuner=tpe"], "tuner=tpe is for networks, and the contest has tried settings already"),
+        (["launcher.nodes=2", "launcher.address=a:1"], "it takes launcher=torchrun and launcher.nodes=1"),
+        (["model.candidate=mlp"], "model.candidate=mlp is a network; say model=mlp"),
+        (["model.candidate=rigde"], "did you mean 'ridge'"),
+    ],
+)
+def test_what_only_networks_can_do_is_not_asked_of_others(home: Path, overrides: list[str], complaint: str) -> None:
+    keep(home, "flights_delay", selection(home))
+    with pytest.raises(FranklinError, match=complaint):
+        ranks_of(settled("flights_delay", ["model=selected", *overrides]))

@@ -1,0 +1,63 @@
+"""Fair shares and predicted seconds."""
+
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.candidates.budget import allot, patience, seconds_at, share_within
+
+NEEDS = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(1e-6, 1e4), min_size=1, max_size=12)
+
+
+@given(NEEDS, st.floats(1e-3, 1e5))
+def test_nobody_has_more_than_needed_and_nothing_is_left_that_somebody_needs(
+    needs: dict[str, float], purse: float
+) -> None:
+    found = allot(needs, purse)
+    assert found.keys() == needs.keys()
+    assert all(0 <= found[name] <= needs[name] for name in needs)
+    assert sum(found.values()) == pytest.approx(min(purse, sum(needs.values())))
+
+
+@given(NEEDS, st.floats(1e-3, 1e5))
+def test_the_cheap_have_all_that_they_need_before_anybody_has_more(needs: dict[str, float], purse: float) -> None:
+    found = allot(needs, purse)
+    unmet = [name for name in needs if found[name] < needs[name] * (1 - 1e-9)]
+    assert all(found[other] <= found[name] * (1 + 1e-9) for name in unmet for other in needs)
+
+
+def test_weights_are_proportions_of_what_is_left_for_those_who_need_more() -> None:
+    needs, weights = {"cheap": 1.0, "better": 100.0, "worse": 100.0}, {"cheap": 1 / 3, "better": 1.0, "worse": 1 / 3}
+    assert allot(needs, 41, weights) == pytest.approx({"cheap": 1, "better": 30, "worse": 10})
+
+
+@given(st.floats(0.01, 100), st.floats(0, 2))
+def test_seconds_of_a_power_law_are_foretold(factor: float, exponent: float) -> None:
+    seen = [(rows, factor * rows**exponent) for rows in (100, 300, 1000)]
+    assert seconds_at(10_000, seen) == pytest.approx(factor * 10_000**exponent, rel=1e-6)
+    assert seconds_at(2000, seen[:1]) == pytest.approx(20 * seen[0][1])
+    assert seconds_at(25, seen[:1]) == pytest.approx(seen[0][1] / 2)
+
+
+@given(st.floats(0.1, 1e5), st.floats(0.1, 1e4))
+def test_a_share_of_rows_keeps_purse_and_limit(purse: float, limit: float) -> None:
+    seen, sizes = [(100, 1.0), (1000, 12.0)], [20_000, 40_000, 60_000]
+    share = share_within(sizes, partial(seconds_at, seen=seen), purse, limit)
+    times = [seconds_at(round(share * size), seen) for size in sizes]
+    assert 0 <= share <= 1
+    assert sum(times) <= max(purse, 0.1)
+    assert max(times) <= max(limit, 0.1)
+
+
+def test_patience_is_a_multiple_of_what_was_foretold_within_limits() -> None:
+    assert patience(0.1, fit_seconds=240) == 10
+    assert patience(20, fit_seconds=240) == 60
+    assert patience(200, fit_seconds=240) == 240
+    assert patience(0.1, fit_seconds=4) == 4
+
+
+def test_what_any_fit_takes_does_not_grow_with_rows() -> None:
+    assert seconds_at(10_000, [(100, 0.5)], start=0.5) < 0.7
+    assert seconds_at(10_000, [(100, 0.5), (1000, 1.4)], start=0.4) == pytest.approx(0.4 + 10)

@@ -1,0 +1,135 @@
+"""Whom the ladder recommends."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conf.contests import CANDIDATES, Limits
+from conf.errors import FranklinError
+from conf.exchange import Estimate
+from conf.selecting import Curve, Latency, Recommendation, Standing
+from models.candidates.ladder import letters, recommend
+from models.candidates.standings import Scale, compared
+from models.evaluation.metrics import AUC, RMSE
+
+FREE = Limits()
+SCALE = Scale(RMSE)
+FAMILY = {"mean": "baseline", "median": "baseline", "ridge": "linear", "random_forest": "tree", "lightgbm": "boosting"}
+LATENCY = Latency(
+    one_p50_seconds=1e-4, one_p99_seconds=2e-4, batch_rows=1024, batch_p50_seconds=1e-6, batch_p99_seconds=2e-6
+)
+
+
+def stand(name: str, folds: list[float], **changes: Any) -> Standing:
+    value = Estimate(value=1, low=0, high=2)
+    known: dict[str, Any] = {"values": {}, "low": None, "high": None, "behind": None, "behind_error": None}
+    known |= {"test": {"rmse": value}, "rows": 9, "processor_seconds": 1.0, "seconds": 1.0, "peak_memory_bytes": 1}
+    known |= {"size_bytes": 1000, "latency": LATENCY, "curve": Curve(rows=[], values=[], law=None), "periods": []}
+    known |= {"threshold": None, "failure": None, "mean": float(np.mean(folds)) if folds else None}
+    return Standing.model_validate(
+        {"candidate": name, "family": FAMILY.get(name, "network"), "folds": folds} | known | changes
+    )
+
+
+MEAN = stand("mean", [9.0, 9.1, 8.9])
+RIDGE = stand("ridge", [3.0, 3.2, 3.4])
+FOREST = stand("random_forest", [2.9, 3.3, 3.3])  # better by 0.03, standard error 0.07
+LIGHTGBM = stand("lightgbm", [2.0, 2.2, 2.3])
+
+
+def asked(*standings: Standing, limits: Limits = FREE, scale: Scale = SCALE) -> Recommendation:
+    return recommend(standings, scale, limits)
+
+
+def test_the_simplest_within_one_standard_error_of_the_best_is_recommended() -> None:
+    found = asked(MEAN, RIDGE, FOREST)
+    assert (found.candidate, found.best) == ("ridge", "random_forest")
+    assert found.why == (
+        "ridge with RMSE 3.2 over 3 folds is the simplest within one standard error of the best, random_forest with "
+        "3.167 (gap 0.033, standard error 0.067). It answers for a row in 200 µs (p99) and was fitted in 1 "
+        "processor-seconds."
+    )
+    assert found.given_up.startswith("0.033 of RMSE against random_forest (standard error 0.067), which takes 1 times")
+
+
+def test_a_complex_candidate_that_earns_its_place_is_recommended() -> None:
+    found = asked(MEAN, RIDGE, FOREST, LIGHTGBM)
+    assert (found.candidate, found.best) == ("lightgbm", "lightgbm")
+    assert found.given_up == "Nothing: it is the best."
+
+
+def test_nothing_that_is_no_better_than_a_baseline_beyond_noise_is_recommended_over_it() -> None:
+    lucky = stand("ridge", [8.9, 9.1, 8.8])
+    found = asked(MEAN, lucky)
+    assert (found.candidate, found.best) == ("mean", "ridge")
+    assert "Nothing is better than mean, a baseline" in found.why
+
+
+def test_who_would_do_but_breaks_a_limit_is_refused_and_said() -> None:
+    limits = Limits(latency_seconds=0.001, size="1m")
+    slow = LATENCY.model_copy(update={"one_p99_seconds": 0.01})
+    found = asked(MEAN, RIDGE, stand("lightgbm", LIGHTGBM.folds, latency=slow, size_bytes=2**21), limits=limits)
+    assert (found.candidate, found.best) == ("ridge", "lightgbm")
+    assert found.refused == {"lightgbm": "breaks the limit of 0.001 s for a row and 1m on disk"}
+    assert found.why.endswith("which keeps all limits.")
+    assert found.given_up.startswith("1 of RMSE against lightgbm")
+
+
+def test_if_nobody_keeps_the_limits_the_nearest_is_recommended_and_it_is_said() -> None:
+    limits = Limits(size="1m")
+    big = [stand(name, LIGHTGBM.folds, size_bytes=size) for name, size in (("ridge", 2**24), ("lightgbm", 2**22))]
+    found = asked(*big, limits=limits)
+    assert found.candidate == "lightgbm"
+    assert found.why.endswith("Nobody keeps the limits; this one comes nearest and breaks 1m on disk.")
+    assert set(found.refused) == {"ridge"}
+
+
+def test_what_was_not_measured_keeps_no_limit_that_asks_for_it() -> None:
+    unmeasured = stand("ridge", [1.0, 1.1, 1.2], latency=None)
+    assert asked(MEAN, unmeasured, limits=Limits(latency_seconds=1)).candidate == "mean"
+    assert asked(MEAN, unmeasured).candidate == "ridge"
+
+
+def test_who_fell_out_is_not_recommended_and_if_all_did_it_is_an_error_of_one_line() -> None:
+    out = stand("lightgbm", [], failure="it crashed", test={})
+    assert asked(MEAN, RIDGE, out).candidate == "ridge"
+    assert asked(RIDGE, stand("lightgbm", LIGHTGBM.folds, test={}, failure="its final fit failed")).candidate == "ridge"
+    with pytest.raises(FranklinError, match="none of 1 candidates could be fitted; the first failed with lightgbm: it"):
+        asked(out)
+
+
+@given(st.lists(st.lists(st.floats(0.1, 10), min_size=3, max_size=3), min_size=2, max_size=6), st.booleans())
+def test_direction_and_unit_of_the_metric_do_not_matter(folds: list[list[float]], baseline: bool) -> None:
+    names = ["mean" if baseline else "mlp", *[name for name in CANDIDATES if name not in ("mean", "mlp")]]
+    ranked = sorted(names[: len(folds)], key=CANDIDATES.index)
+    losses = [stand(name, values) for name, values in zip(ranked, folds, strict=True)]
+    gains = [stand(name, [-4 * value for value in values]) for name, values in zip(ranked, folds, strict=True)]
+    found, turned = asked(*losses), asked(*gains, scale=Scale(AUC))
+    assert (found.candidate, found.best) == (turned.candidate, turned.best)
+    behind = compared(losses, SCALE)
+    assert all(each.behind >= -1e-12 for each in behind)
+    assert next(each for each in behind if each.candidate == found.best).behind == 0
+
+
+def test_folds_that_learn_from_one_anothers_rows_have_a_larger_error() -> None:
+    alone, overlapping = (scale.gap([3, 3.2, 3.4], [2.9, 3.3, 3.3]) for scale in (SCALE, Scale(RMSE, 0.5)))
+    assert alone[0] == overlapping[0]
+    assert overlapping[1] == pytest.approx(alone[1] * np.sqrt((1 / 3 + 0.5) / (1 / 3)))
+
+
+def test_one_fold_has_no_error_and_the_best_is_recommended() -> None:
+    found = asked(stand("mean", [2.0]), stand("ridge", [1.9]), stand("lightgbm", [1.8]))
+    assert found.candidate == "lightgbm"
+    assert SCALE.interval([2.0]) is None
+
+
+@given(st.integers(0, 10**6))
+def test_letters_hide_names_differently_for_each_seed(seed: int) -> None:
+    standings = [MEAN, RIDGE, FOREST, LIGHTGBM]
+    found = letters(standings, seed)
+    assert sorted(found.values()) == list("ABCD")
+    assert list(found) == [each.candidate for each in standings]
+    assert found == letters(standings, seed)

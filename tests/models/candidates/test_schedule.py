@@ -1,0 +1,163 @@
+"""Who is fitted on what, with fits whose seconds are laws: a clock that runs as fast as it is read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conf.contests import CANDIDATES, CandidateName, Contest
+from conf.schema import Range
+from conf.selecting import Fit, FitTask, Value
+from models.candidates.apart import Outcome
+from models.candidates.bench import Bench, Entry
+from models.candidates.candidate import Candidate, Fitted, Space
+from models.candidates.fits import fit_of, judged
+from models.candidates.folds import draw_folds
+from models.candidates.rows import Columns, Rows
+from models.candidates.schedule import Course, climb, finish, judge_all
+from models.candidates.tuning import tune
+from models.evaluation.metrics import RMSE
+from tests.models.candidates.contests import CONTEST, made_rows
+
+GENERATOR = np.random.default_rng(0)
+LABEL = GENERATOR.normal(size=4000)
+POOL = made_rows("regression", LABEL, np.zeros((4000, 1)))
+NOISE = GENERATOR.normal(size=4000)
+
+
+class _Lawful(Candidate):
+    """Takes `factor * rows ** exponent` seconds, and errs by `error * rows ** -0.3`, less `gain` with some settings."""
+
+    family = "tree"
+    tasks = frozenset({"regression"})
+
+    def __init__(self, name: CandidateName, factor: float, *, exponent: float = 1.0, error: float = 1.0) -> None:
+        self.name, self.title = name, name
+        self.factor, self.exponent, self.error, self.gain, self.searched = factor, exponent, error, 0.0, False
+
+    def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
+        return {"setting": Range(low=0, high=1)} if self.searched else {}
+
+    def fit(self, rows: Rows, *, seed: int, values: Mapping[str, Value], threads: int) -> Fitted:
+        raise NotImplementedError
+
+    def load(self, folder: Path, columns: Columns) -> Fitted:
+        raise NotImplementedError
+
+
+class _Clockwork:
+    """Fits that take the seconds of their law, no longer than they may."""
+
+    def __init__(self, candidates: list[_Lawful], folder: Path) -> None:
+        self._candidates, self._folder = {each.name: each for each in candidates}, folder
+        self.tasks: list[FitTask] = []
+
+    def do(self, task: FitTask) -> Fit:
+        self.tasks.append(task)
+        candidate, rows = self._candidates[task.candidate], len(np.load(task.learn))
+        seconds = candidate.factor * rows**candidate.exponent
+        held = POOL if task.held is None else POOL.take(np.load(task.held))
+        noise = NOISE if task.held is None else NOISE[np.load(task.held)]
+        found = float(task.values.get("setting", 0.5))
+        error = candidate.error * rows**-0.3 * (1 - candidate.gain * (found - 0.5))
+        scores = held.label + error * noise
+        overdue = seconds > task.timeout_seconds
+        if not overdue:
+            np.save(task.scores, scores)
+        failure = f"it took longer than {task.timeout_seconds} seconds and was ended" if overdue else None
+        seconds = min(seconds, task.timeout_seconds)
+        outcome = Outcome(None if overdue else judged(held, scores), seconds, seconds, 0, failure)
+        return fit_of(task, outcome, self._folder)
+
+
+class _Held:
+    """A whole contest over such candidates."""
+
+    def __init__(self, folder: Path, candidates: list[_Lawful], **changes: Any) -> None:
+        contest = Contest.model_validate(CONTEST | {"fit_seconds": 10_000} | changes)
+        self.course = Course(contest, POOL, draw_folds(POOL, contest.folds, 0).folds, 0)
+        self.entries = [Entry(each) for each in sorted(candidates, key=lambda each: each.simplicity)]
+        self.clock, self.notes = _Clockwork(candidates, folder), list[str]()
+        self.bench = Bench(
+            folder, {each.name: self.clock for each in candidates}, seed=0, metric=RMSE, memory_bytes=1, cores=1
+        )
+
+        def final(entry: Entry, learn: Any, seconds: float) -> Fit:
+            return self.bench.fit(entry, "final", -1, learn, None, values=entry.values, seconds=seconds)
+
+        climb(self.bench, self.course, self.entries, self.notes)
+        tune(self.bench, self.course, self.entries, self.notes)
+        judge_all(self.bench, self.course, self.entries, self.notes)
+        finish(self.bench, self.course, self.entries, self.notes, final)
+        self.by_name = {entry.name: entry for entry in self.entries}
+
+
+def test_with_time_for_all_everybody_is_fitted_on_everything(tmp_path: Path) -> None:
+    held = _Held(tmp_path, [_Lawful(name, 1e-5) for name in CANDIDATES[:5]], trials=3)
+    for entry in held.entries:
+        assert list(entry.curve) == [267, 800]
+        assert [fit.rows for fit in entry.folds] == [2666, 2667, 2667]
+        assert entry.final.rows == 4000
+    assert held.notes == []
+
+
+def test_the_expensive_are_fitted_on_fewer_rows_and_the_cheap_lose_nothing(tmp_path: Path) -> None:
+    cheap = [_Lawful(name, 1e-4) for name in CANDIDATES[:4]]
+    held = _Held(tmp_path, [*cheap, _Lawful("xgboost", 0.02), _Lawful("mlp", 0.2)], budget_seconds=200)
+    assert all(held.by_name[each.name].final.rows == 4000 for each in cheap)
+    assert 32 <= held.by_name["mlp"].final.rows < held.by_name["xgboost"].final.rows < 4000
+    assert held.bench.spent <= 200
+    for name in ("xgboost", "mlp"):
+        assert len(held.by_name[name].folds) == 3
+        assert any(note.startswith(f"{name}: time was for") and "rows" in note for note in held.notes)
+
+
+@given(
+    laws=st.lists(st.tuples(st.floats(-6, -1), st.floats(0.2, 1.8)), min_size=1, max_size=8),
+    budget=st.integers(100, 500),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_budget_is_nearly_kept_and_nobody_is_dropped_without_a_note(
+    laws: list[tuple[float, float]], budget: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    candidates = [
+        _Lawful(name, 10.0**power / 1000 ** (exponent - 1), exponent=exponent)
+        for name, (power, exponent) in zip(CANDIDATES, laws, strict=False)
+    ]
+    held = _Held(tmp_path_factory.mktemp("held"), candidates, budget_seconds=budget)
+    for entry in held.entries:
+        assert entry.failure is None or any(note.startswith(f"{entry.name} fell out") for note in held.notes)
+        if entry.failure is None:
+            assert entry.final is not None
+    assert held.bench.spent <= 2 * budget + 4 * 10 * len(candidates)  # four fits, of which each may take ten seconds
+
+
+def test_a_fit_that_hangs_costs_others_little(tmp_path: Path) -> None:
+    cheap = [_Lawful(name, 1e-4) for name in CANDIDATES[:4]]
+    held = _Held(tmp_path, [*cheap, _Lawful("mlp", 1e6)], budget_seconds=200)
+    assert "took longer" in held.by_name["mlp"].failure
+    assert all(held.by_name[each.name].final.rows == 4000 for each in cheap)
+    assert held.bench.spent < 200 / 5 + 5
+
+
+def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(tmp_path: Path) -> None:
+    candidates = [_Lawful(name, 1e-5, error=place + 1) for place, name in enumerate(CANDIDATES[:6])]
+    for each in candidates:
+        each.searched = True
+    candidates[0].gain = 0.5
+    held = _Held(tmp_path, candidates, trials=8)
+    tried = {each.name: 0 for each in candidates}
+    for task in held.clock.tasks:
+        tried[task.candidate] += task.phase == "trial" and len(np.load(task.learn)) == 800
+    assert list(tried.values())[3:] == [0, 0, 0]
+    assert tried[candidates[0].name] == 8
+    assert 4 <= tried[candidates[2].name] < 8
+    better, *others = held.entries
+    assert better.values["setting"] > 0.6
+    assert all(entry.values == {} for entry in others)
+    assert any(note.startswith(f"{better.name}: settings found are better") for note in held.notes)
+    assert all(fit.values == better.values for fit in [*better.folds, better.final])
