@@ -54,7 +54,8 @@ def contest(said: str, features: Path, folder: Path, seed: int, overrides: Seque
     """Hold our contest: what its best and its recommended candidate reach, and the best of each family."""
     words = spelt([f"seed={seed}", f"home={folder / 'home'}", *overrides])
     settings = contest_settings(said, words)
-    request = to_contest(settings, folder, str(features), networks(said, words, settings))
+    entrants, absent = networks(said, words, settings)
+    request = to_contest(settings, folder, str(features), entrants, absent=absent)
     started = time.perf_counter()
     result = call(CONTEST, request, ContestResult)
     seconds = time.perf_counter() - started

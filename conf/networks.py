@@ -114,6 +114,7 @@ class Selected(Strict):
     name: Literal["selected"]
     candidate: Known | None = Field(description="null: that of the newest contest of the experiment in franklin's home")
     values: dict[str, Value] = Field(description="its settings; those that are missing are the candidate's own")
+    rows: Positive | None = Field(default=None, description="train rows that it is fitted on, by chance; null: all")
 
     @model_validator(mode="after")
     def _is_no_network(self) -> Self:

@@ -38,6 +38,10 @@ class ContestRequest(Request):
     bootstrap: int
     cores: int
     networks: list[Entrant]
+    notes: list[str] = Field(default=[], description="what a reader should know of those who do not take part")
+    looked: "UnlabelledResult | None" = Field(
+        default=None, description="what was found without labels, for the report; figures are in the run folder"
+    )
     spark: AnySpark
     spark_fits: list[str] = Field(description="command of the service that fits in Spark; it reads and answers lines")
 
@@ -144,6 +148,9 @@ class Standing(Strict):
     test: dict[str, Estimate] = Field(description="metrics on test with bootstrap intervals; {}: no final fit")
     rows: int = Field(description="of the final fit")
     processor_seconds: float | None = Field(description="of the final fit")
+    whole_processor_seconds: float | None = Field(
+        default=None, description="predicted for all rows, where there was time for a share of them; else null"
+    )
     seconds: float | None
     peak_memory_bytes: int | None
     size_bytes: int | None = Field(description="on disk")
@@ -289,3 +296,6 @@ class ContestResult(Strict):
 
     findings: Path
     report: Path
+
+
+ContestRequest.model_rebuild()

@@ -9,12 +9,14 @@ from conf.exchange import Track
 from conf.selecting import FINDINGS, Choice, Findings
 from flows.owners import owner
 from flows.reach import check_reachable
-from flows.selection import keep, kept, newest_blind
+from flows.selection import fitted_rows, keep, kept, newest_blind
 from flows.server import variables
 
 
 def choose(letter: str, run: str | None, home: Path) -> tuple[Findings, Path]:
     """Record the choice and when it was made, and put names in place of letters, in the report and in MLflow.
+
+    Once it is recorded it stands. To choose the same once more tells it again, as where MLflow was not there.
 
     Args:
         letter: of the report.
@@ -38,19 +40,21 @@ def choose(letter: str, run: str | None, home: Path) -> tuple[Findings, Path]:
     check_reachable(found.track.uri)
     chosen = next(name for name, label in findings.labels.items() if label == letter.upper())
     standing = next(each for each in findings.standings if each.candidate == chosen)
-    choice = Choice(candidate=standing.candidate, label=letter.upper(), at=datetime.now(UTC).isoformat("T", "seconds"))
-    findings = findings.model_copy(update={"choice": choice})
-    before = (folder / FINDINGS).read_text(encoding="utf-8")
-    try:
+    if findings.choice is None:
+        at = datetime.now(UTC).isoformat("T", "seconds")
+        choice = Choice(candidate=standing.candidate, label=letter.upper(), at=at)
+        findings = findings.model_copy(update={"choice": choice})
         _rewrite(folder / FINDINGS, findings.model_dump_json(indent=2))
-        _tell(findings, folder, found.track)
-    except BaseException:  # then nothing is chosen
-        _rewrite(folder / FINDINGS, before)
-        raise
-    selection = kept(home, findings.experiment)
-    if selection is not None and selection.folder == folder:  # else a newer contest has taken its place
-        named = {"candidate": standing.candidate, "values": standing.values}
-        keep(home, findings.experiment, selection.model_copy(update=named))
+    own = folder.resolve().parents[2]  # the home that the contest was held in
+    selection = kept(own, findings.experiment)
+    if selection is not None and selection.folder.resolve() == folder.resolve():  # else a newer one has taken its place
+        chosen_one = {
+            "candidate": standing.candidate,
+            "values": standing.values,
+            "rows": fitted_rows(standing, findings),
+        }
+        keep(own, findings.experiment, selection.model_copy(update=chosen_one))
+    _tell(findings, folder, found.track)
     return findings, folder
 
 
@@ -80,7 +84,7 @@ def check(findings: Findings, letter: str, folder: Path) -> None:
     """
     if not findings.labels:
         raise FranklinError(f"the contest in {folder} is not blind: it recommends {findings.recommendation.candidate}")
-    if (before := findings.choice) is not None:
+    if (before := findings.choice) is not None and before.label != letter.upper():
         raise FranklinError(
             f"the choice of this contest was made at {before.at}: {before.label}, which is {before.candidate}"
         )

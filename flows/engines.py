@@ -38,6 +38,8 @@ JOIN = engine("models.join")
 FIT = engine("models.candidates.train")
 CONTEST = engine("models.candidates.contest")
 FIT_IN_SPARK = engine("spark_jobs.fits")
+LOOK = engine("models.unlabelled.look")
+LOOK_IN_SPARK = engine("spark_jobs.unlabelled")
 EVALUATE = engine("models.evaluation.evaluate")
 REGISTER = engine("models.serving.register")
 

@@ -12,15 +12,15 @@ from pydantic import PositiveInt
 from conf.contests import CandidateName, Engine
 from conf.manifest import read_manifest
 from conf.schema import Settings
-from conf.selecting import ContestResult, Findings
+from conf.selecting import ContestResult, Findings, UnlabelledResult
 from flows.cancel import say_cancelled
-from flows.contestants import check_named, contest_settings, networks, spelt, to_contest
+from flows.contestants import check_named, contest_settings, networks, sized, spelt, to_contest, to_look
 from flows.context import Context, Stage
 from flows.engines import CONTEST
 from flows.opening import opened
 from flows.outcome import outcome
 from flows.processes import Progress
-from flows.selection import Selection, keep, learning
+from flows.selection import Selection, fitted_rows, keep, learning
 from flows.stages import crashed, prepare
 from flows.standings import hidden, record, shown
 
@@ -52,31 +52,59 @@ def select(
     said = [f"{key}={str(value).lower()}" for key, value in short.items() if value is not None]
     words = spelt([*overrides, *said])
     settings = contest_settings(experiment, words)
-    entrants = networks(experiment, words, settings)  # a mistake is told before anything starts
+    entrants, absent = networks(experiment, words, settings)  # a mistake is told before anything starts
     with opened(settings, f"{settings.experiment}-select", {"contest": settings.contest.name}) as run:
         feature_set = prepare(run)
+        seek = look.with_options(retries=settings.launcher.retries)
+        looked = seek(run, feature_set) if settings.contest.segments or settings.contest.rules else None
         compare = contest.with_options(retries=settings.launcher.retries)
-        findings = compare(run, feature_set, entrants, learning(words))
+        findings = compare(run, feature_set, entrants, learning(words), looked=looked, absent=absent)
         return outcome(run, findings).model_dump(mode="json")
+
+
+@task(name="look", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
+def look(run: Context, feature_set: str) -> UnlabelledResult:
+    """Group values of columns and seek rules, without a model of the label."""
+    folder = run.folder / "contest"
+    folder.mkdir(parents=True, exist_ok=True)
+    with run.stage("look") as stage:
+        result = stage.run(*to_look(run.settings, folder, feature_set), UnlabelledResult)
+        grouped = len({each.column for each in result.segments})
+        stage.note = f"{grouped} column{'s' * (grouped != 1)} in segments, {len(result.rules)} rules"
+    return result
 
 
 @task(name="contest", cache_policy=NO_CACHE, retry_delay_seconds=0, retry_condition_fn=crashed)
 def contest(
-    run: Context, feature_set: str, entrants: Mapping[CandidateName, Settings], overrides: list[str]
+    run: Context,
+    feature_set: str,
+    entrants: Mapping[CandidateName, Settings],
+    overrides: list[str],
+    *,
+    looked: UnlabelledResult | None,
+    absent: list[str],
 ) -> Findings:
     """Hold the contest; a retry goes on with the journal of the fits that were done."""
     folder, settings = run.folder / "contest", run.settings
     check_named(settings.contest, read_manifest(feature_set).task)  # which may have been inferred
     with run.stage("contest") as stage:
-        request = to_contest(settings, folder, feature_set, entrants)
+        request = to_contest(settings, folder, feature_set, entrants, looked=looked, absent=absent)
         result = stage.run(CONTEST, request, ContestResult, _watch(stage, blind=settings.contest.blind))
         findings = Findings.model_validate_json(result.findings.read_text(encoding="utf-8"))
         record(run.tracker.client, run.tracker.run_id, findings, folder)
         said = findings.recommendation
         stage.note = f"{len(findings.standings)} candidates, recommended {shown(findings, said.candidate)}"
     named = None if hidden(findings) else said.candidate
-    values = next((each.values for each in findings.standings if each.candidate == named), {})
-    selection = Selection(candidate=named, values=values, overrides=overrides, folder=folder, run_id=run.tracker.run_id)
+    standing = next((each for each in findings.standings if each.candidate == named), None)
+    selection = Selection(
+        candidate=named,
+        values=standing.values if standing else {},
+        rows=fitted_rows(standing, findings) if standing else None,
+        overrides=overrides,
+        sized={name: sized(each, folder, feature_set) for name, each in entrants.items()},
+        folder=folder,
+        run_id=run.tracker.run_id,
+    )
     keep(settings.home, settings.experiment, selection)
     return findings
 

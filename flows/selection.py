@@ -4,14 +4,23 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from conf.compose import compose
 from conf.contests import CandidateName, Values
 from conf.errors import FranklinError
 from conf.networks import NETWORKS, Selected
 from conf.schema import Settings
+from conf.selecting import Findings, Standing
 from conf.strict import Strict
 
-LEARNING = ("optimizer", "trainer", "feed", "checkpointing")  # keys by which a network learns as it did in the contest
+LEARNING = (
+    "model",
+    "optimizer",
+    "trainer",
+    "feed",
+    "checkpointing",
+)  # keys by which a network learns as it did in the contest
 
 
 class Selection(Strict):
@@ -19,7 +28,13 @@ class Selection(Strict):
 
     candidate: CandidateName | None
     values: Values
+    rows: int | None = Field(
+        default=None, description="train rows that are as large a share as it was fitted on; null: all"
+    )
     overrides: list[str]
+    sized: dict[CandidateName, list[str]] = Field(
+        default={}, description="how the contest sized each network's training"
+    )
     folder: Path
     run_id: str
 
@@ -39,6 +54,13 @@ def kept(home: Path, experiment: str) -> Selection | None:
         return Selection.model_validate_json(_file(home, experiment).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+
+
+def fitted_rows(standing: Standing, findings: Findings) -> int | None:
+    """As many train rows as are the share of train and validation that a candidate was fitted on; None: all."""
+    train = findings.rows["train"]
+    pool = train + findings.rows["validation"]
+    return None if standing.rows >= pool else max(1, round(train * standing.rows / pool))
 
 
 def newest_blind(home: Path) -> Path:
@@ -85,11 +107,13 @@ def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
             f"{selection.folder / 'report.html'} and run `franklin choose LETTER`"
         )
     if selection.candidate not in NETWORKS:
-        chosen = {"candidate": selection.candidate, "values": {**selection.values, **settings.model.values}}
+        values = {**selection.values, **settings.model.values}
+        chosen = {"candidate": selection.candidate, "values": values, "rows": settings.model.rows or selection.rows}
         return settings.model_copy(update={"model": Selected(name="selected", **chosen)})
     said = [each for each in overrides if each != "model=selected"]
     found = [f"{key}={json.dumps(value)}" for key, value in selection.values.items()]
-    return compose(experiment, [f"model={selection.candidate}", *selection.overrides, *found, *said])
+    sized = selection.sized.get(selection.candidate, [])
+    return compose(experiment, [f"model={selection.candidate}", *sized, *selection.overrides, *found, *said])
 
 
 def _file(home: Path, experiment: str) -> Path:

@@ -16,7 +16,7 @@ from spark_jobs.sources.storage import PythonStorage, listed, reachable
 
 # Libraries that have a say in the rows: Spark computes them, pandas carries some, Petastorm describes tensors.
 LIBRARIES = ("pyspark", "pandas", "petastorm")
-FITTING = ("fitting", "fits.py")
+FITTING = ("fitting", "fits.py", "unlabelled")
 CONTRACTS = ("data", "places", "kinds", "checks", "splits", "columns", "manifest", "profile")
 
 

@@ -31,7 +31,9 @@ PIPE_BYTES = 65_536
 KILL_SECONDS = 10.0
 WHOLE = 3  # parts of what a worker says after its first line: its children's peak, its answer, and nothing
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of libraries that are yet to be imported
+OUTSIDE = "from outside"
 OVERDUE = "it took longer than"  # how the reason of those begins whose time was up
+TOO_MUCH, ABORTED = "it needs more memory than", "its process ended itself (SIGABRT)"  # and of those for memory
 OUT_OF_MEMORY = ("bad_alloc", "t allocate memory", "unable to allocate", "out of memory", "bad allocation")
 
 
@@ -73,6 +75,12 @@ def apart(work: Callable[[], Any], limits: Limits) -> Outcome:
 
     """
     return together([work], limits, 1)[0]
+
+
+def too_large(failure: str) -> bool:
+    """Whether time or memory was too short for what was done, so that less of it may do."""
+    memory = any(words in failure.lower() for words in (*OUT_OF_MEMORY, "outofmemory", "java heap space"))
+    return failure.startswith((OVERDUE, TOO_MUCH, ABORTED)) or memory
 
 
 def together(works: Sequence[Callable[[], Any]], limits: Limits, at_once: int) -> list[Outcome]:
@@ -123,7 +131,7 @@ class _Running:
         self.close()
         seconds = time.monotonic() - self._started
         if not self._said:
-            return Outcome(None, seconds, 0.0, 0, "its guard was killed from outside")
+            return Outcome(None, seconds, 0.0, 0, f"its guard was killed {OUTSIDE}")
         return Outcome(**json.loads(self._said), seconds=seconds)
 
     def close(self) -> None:
@@ -282,9 +290,9 @@ def _death(status: int, limits: Limits) -> str:
         return f"its process left with exit status {code} before it had a result"
     name = signal.Signals(-code).name
     if name == "SIGABRT":
-        return f"its process ended itself (SIGABRT), as libraries do that get no more than {_size(limits.memory_bytes)}"
+        return f"{ABORTED}, as libraries do that get no more than {_size(limits.memory_bytes)}"
     if name == "SIGKILL":
-        return "its process was killed (SIGKILL) from outside; the machine may have run out of memory"
+        return f"its process was killed (SIGKILL) {OUTSIDE}; the machine may have run out of memory"
     return f"its process crashed ({name})"
 
 
@@ -296,7 +304,7 @@ def _words(error: BaseException, limits: Limits) -> str:
 
 
 def _too_much(limits: Limits) -> str:
-    return f"it needs more memory than the {_size(limits.memory_bytes)} that a fit may take"
+    return f"{TOO_MUCH} the {_size(limits.memory_bytes)} that a fit may take"
 
 
 def _size(count: int) -> str:

@@ -132,6 +132,12 @@ class Bench:
         """Predict what a fit of a candidate that has been fitted takes."""
         return seconds_at(rows, entry.seen, self._start)
 
+    def processor_seconds(self, entry: Entry, rows: int) -> float | None:
+        """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded."""
+        done = [fit for fit in self.fits if fit.candidate == entry.name and fit.failure is None]
+        seen = [(fit.rows, fit.processor_seconds) for fit in done if fit.phase != "trial"]
+        return seconds_at(rows, seen) if seen else None
+
     @property
     def fits(self) -> list[Fit]:
         """All that were done, in order."""

@@ -20,7 +20,7 @@ from models.candidates.rows import Columns, Rows
 from models.evaluation.metrics import Floats
 
 LEVELS = 254  # of a column, beside that of all others: it takes 255
-ROUNDS, PATIENCE, ROUNDS_OF_FEW = 1000, 20, 50
+ROUNDS, PATIENCE = 1000, 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class GradientBoosting(Boosted[Histograms]):
     name = "gradient_boosting"
     title = "gradient boosting"
     own: ClassVar[Mapping[str, float]] = {
-        "learning_rate": 0.08,
+        "learning_rate": 0.1,
         "leaves": 31.0,
         "leaf_rows": 20.0,
         "columns": 0.5,
@@ -74,6 +74,9 @@ class GradientBoosting(Boosted[Histograms]):
         """Read the model."""
         return Histograms(skopsed.load(folder), Levels.load(folder, columns), Classes.load(folder, columns))
 
+    def _rounds(self, fitted: Histograms) -> int:
+        return max(1, int(np.argmax(fitted.model.validation_score_)))  # the first one is that of no round
+
     def _train(self, job: Job) -> Histograms:
         levels = levels_of(job.rows, least=1, most=LEVELS)
         table, stops, numbers = levels.table(job.rows), len(job.held) > 0, len(job.rows.columns.numbers)
@@ -86,7 +89,7 @@ class GradientBoosting(Boosted[Histograms]):
             min_samples_leaf=round(job.settings["leaf_rows"]),
             max_features=job.settings["columns"],
             l2_regularization=job.settings["l2"],
-            max_iter=ROUNDS if stops else ROUNDS_OF_FEW,
+            max_iter=ROUNDS if stops else job.rounds,
             early_stopping=stops,
             n_iter_no_change=PATIENCE,
             categorical_features=list(range(numbers, table.shape[1])) or None,

@@ -16,10 +16,11 @@ STEPS = 40  # of a bisection
 
 
 def seconds_at(rows: int, seen: Seen, start: float = 0.0) -> float:
-    """Predict the seconds of a fit on so many rows: a power law through the two largest sizes seen, each by its median.
+    """Predict the seconds of a fit on so many rows: a power law through two of the sizes seen, each by its median.
 
-    The exponent is between 0 and 2. If one size was seen, it is 1 for more rows and 1/2 for fewer: part of the seconds
-    may be a start of its own.
+    They are the largest one and the next that is at most half of it: of two that are nearly the same, noise would make
+    the law. The exponent is between 0 and 2. If there are no two such, it is 1 for more rows and 1/2 for fewer: part of
+    the seconds may be a start of its own.
 
     Args:
         rows: of the fit.
@@ -27,10 +28,12 @@ def seconds_at(rows: int, seen: Seen, start: float = 0.0) -> float:
         start: seconds that any fit takes, whatever is fitted.
 
     """
-    sizes = sorted({size for size, _ in seen})[-2:]
+    largest = max(size for size, _ in seen)
+    smaller = [size for size, _ in seen if 2 * size <= largest]
+    sizes = [max(smaller), largest] if smaller else [largest]
     medians = [float(np.median([seconds for size, seconds in seen if size == each])) for each in sizes]
     times = [max(QUICKEST, median - start) for median in medians]
-    if len(sizes) > 1:
+    if smaller:
         exponent = float(np.clip(np.log(times[1] / times[0]) / np.log(sizes[1] / sizes[0]), 0, STEEPEST))
     else:
         exponent = 1.0 if rows > sizes[0] else 0.5

@@ -23,7 +23,7 @@ from conf.errors import FranklinError
 from conf.exchange import answer as write_answer
 from conf.exchange import clean_up_on_sigterm, serve
 from conf.manifest import Manifest, read_manifest
-from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, Fit
+from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, Fit, UnlabelledResult
 from models.candidates import curves
 from models.candidates.apart import Limits, apart
 from models.candidates.bench import Bench, Entry
@@ -53,7 +53,7 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
         FranklinError: the rows allow none, or no candidate has got through.
 
     """
-    started, notes = time.monotonic(), list[str]()
+    started, notes = time.monotonic(), list(request.notes)
     manifest = read_manifest(request.feature_set)
     columns = columns_of(manifest)
     pool = read_rows(request.feature_set, manifest, ("train", "validation"))
@@ -63,7 +63,7 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
     candidates = entrants(request.contest, everyone(request) if every is None else every, columns, notes)
     engine = engine_for(request.contest, manifest, columns)
     entries = [Entry(each) for each in candidates]
-    course = Course(request.contest, pool, folds.folds, request.seed)
+    course = Course(request.contest, pool, folds.folds, request.seed, len(entries))
     gc.freeze()
     with opened(request, engine, pool, test, {each.name: each for each in candidates}) as fits:
         bench = Bench(
@@ -76,6 +76,11 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
         )
         remote = IN_SPARK if engine == "spark" else frozenset[CandidateName]()
         evidence = Evidence(request, manifest, course, bench, test, remote, notes)
+        if engine == "spark":
+            notes.append(
+                "the candidates that Spark fits have neither latency nor explanations, since their models answer in "
+                "Spark alone; they keep no limit of latency, for it was not measured"
+            )
         _run(bench, course, entries, evidence)
     findings = _findings(request, manifest, folds, entries, evidence).model_copy(
         update={"engine": engine, "seconds": time.monotonic() - started}
@@ -115,9 +120,11 @@ def _findings(
     metric, where = evidence.bench.metric, evidence.course.pool.columns.where
     scale = scale_of(metric, folds.folds, where)
     standings = evidence.standings(
-        entries, compared([standing(entry, evidence.bench, scale) for entry in entries], scale)
+        entries,
+        compared([standing(entry, evidence.bench, scale, len(evidence.course.pool)) for entry in entries], scale),
     )
     recommendation = recommend(standings, scale, request.contest.limits)
+    looked = request.looked or UnlabelledResult(segments=[], rules=[], notes=[])
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
     return Findings(
         experiment=request.experiment,
@@ -137,10 +144,10 @@ def _findings(
         moves=curves.moves(standings, higher_is_better=metric.higher_is_better),
         assumptions=evidence.assumptions(entries),
         explanations=evidence.explanations(entries),
-        segments=[],
-        rules=[],
-        notes=evidence.notes,
-        labels=letters(standings, request.seed) if request.contest.blind else {},
+        segments=looked.segments,
+        rules=looked.rules,
+        notes=[*looked.notes, *evidence.notes],
+        labels=letters(standings, str(request.run_folder)) if request.contest.blind else {},
         choice=None,
         machine=machine,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -174,6 +181,8 @@ def _usable(pool: Rows, test: Rows, folds: Folds, manifest: Manifest, notes: lis
         raise FranklinError(
             f"no fold has two classes of {name} on both sides; say fewer contest.folds, or bring more rows"
         )
+    if len(kept) == 1:
+        notes.append("there is one fold, which says nothing of noise, so the simplest candidate is recommended")
     return replace(folds, folds=tuple(kept))
 
 

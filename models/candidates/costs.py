@@ -26,7 +26,7 @@ def threshold(
     bootstrap: int,
     seed: int,
 ) -> Threshold:
-    """Choose the cheapest threshold on held-out train rows, and price it on test.
+    """Choose the cheapest threshold on the held-out rows of all folds, and price it on test.
 
     A row is called class 1 from the threshold on. Thresholds lie between neighbouring quantiles of the held-out scores
     and in even steps; of equally cheap ones, that nearest to `theoretical` is chosen. What is drawn with replacement

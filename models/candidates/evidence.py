@@ -156,21 +156,25 @@ class Evidence:
                 bootstrap=bootstrap,
                 seed=seed,
             ),
-            "curve": curves.curve(*self._curve(entry), higher_is_better=metric.higher_is_better),
+            "curve": curves.curve(*points(self.bench, entry), higher_is_better=metric.higher_is_better),
         }
         if priced is not None and task == "binary":
-            held, held_scores = self.course.folds[-1].held, self.bench.scores(entry.folds[-1])
-            label = self.course.pool.label[held]
+            held_scores = np.concatenate([self.bench.scores(fit) for fit in entry.folds])
+            label = self.course.pool.label[np.concatenate([fold.held for fold in self.course.folds])]
             found["threshold"] = costs.threshold(
                 priced, held_scores, label, scores, test.label, bootstrap=bootstrap, seed=seed
             )
         return to_jsonable_python(found)
 
-    def _curve(self, entry: Entry) -> tuple[list[int], list[float]]:
-        """Sizes below the last fold's, and that one, if its own settings were used there as well."""
-        fits = [*entry.curve.values(), *entry.folds[-1:]]
-        points = {fit.rows: value for fit in fits if (value := self.bench.value(fit)) is not None}
-        return list(points), list(points.values())
+
+def points(bench: Bench, entry: Entry) -> tuple[list[int], list[float]]:
+    """Rows and values of a curve: sizes below the last fold's, and that one, if its own settings were used there.
+
+    With settings that were tried and taken, the last point would show what they bring as if more rows did.
+    """
+    fits = [*entry.curve.values(), *(fit for fit in entry.folds[-1:] if not fit.values)]
+    found = {fit.rows: value for fit in fits if (value := bench.value(fit)) is not None}
+    return list(found), list(found.values())
 
 
 def _bytes(folder: Path) -> int:

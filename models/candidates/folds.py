@@ -65,11 +65,15 @@ def samples(rows: Rows, fold: Fold, shares: Sequence[float], seed: int) -> list[
 
     All are judged on `fold.held`. They are drawn by chance, classes in equal shares, from days as well: what differs
     between two sizes is the number of rows and nothing else. (The newest days alone would be another season too, and
-    settings that suit a month.) Shares of fewer than `FEWEST_ROWS` rows are raised to that; those that come to all
-    rows are left out.
+    settings that suit a month.) If the smallest share is fewer than `FEWEST_ROWS` rows, as many sizes as were asked for
+    lie between that and the largest share, in even steps of their logarithms; those that come to all rows are left out.
     """
     order = fold.learn[np.argsort(_turns(_classes(rows)[fold.learn], seed), kind="stable")]
-    wanted = {max(FEWEST_ROWS, round(share * len(order))) for share in shares}
+    least, most = (max(FEWEST_ROWS, round(share * len(order))) for share in (min(shares), max(shares)))
+    if round(min(shares) * len(order)) < FEWEST_ROWS:
+        wanted = {round(size) for size in np.geomspace(least, most, len(shares))}
+    else:
+        wanted = {round(share * len(order)) for share in shares}
     return [np.sort(order[:size]) for size in sorted(wanted) if size < len(order)]
 
 

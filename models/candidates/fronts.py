@@ -17,7 +17,7 @@ class Point:
 
     Attributes:
         candidate: whose point it is.
-        price: processor-seconds of the final fit, seconds of one row at the 99th percentile, or bytes on disk.
+        price: processor-seconds of a fit on all rows, seconds of one row at the 99th percentile, or bytes on disk.
         value: the main metric, mean over folds.
         front: whether no other is at least as good in both and better in one.
 
@@ -56,5 +56,7 @@ def front(standings: Sequence[Standing], price: Price, *, higher_is_better: bool
 def _price(standing: Standing, price: Price) -> float | None:
     if price == "latency_seconds":
         return None if standing.latency is None else standing.latency.one_p99_seconds
-    paid = standing.processor_seconds if price == "processor_seconds" else standing.size_bytes
-    return None if paid is None else float(paid)
+    if price == "size_bytes":
+        return None if standing.size_bytes is None else float(standing.size_bytes)
+    whole = standing.whole_processor_seconds  # where there was time for a share of the rows
+    return standing.processor_seconds if whole is None else whole

@@ -10,8 +10,8 @@ import numpy as np
 
 from conf.errors import FranklinError
 from conf.selecting import ContestRequest, Fit, FitTask
+from models.candidates.fits import check_scores, judged
 from models.candidates.rows import Rows
-from models.evaluation.metrics import judge
 
 CLOSE_SECONDS = 30.0
 _Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its input and its output
@@ -96,9 +96,13 @@ class SparkFits:
     def _judged(self, task: FitTask, fit: Fit) -> Fit:
         if fit.failure is not None:
             return fit
-        scores = np.load(task.scores)
-        label = self._test.label if task.held is None else self._pool.label[np.load(task.held)]
-        metrics = judge(self._pool.columns.task, scores, label)(np.ones(len(label)))
+        scores = np.asarray(np.load(task.scores), np.float64)
+        held = self._test if task.held is None else self._pool.take(np.load(task.held))
+        try:
+            check_scores(scores, held.columns, len(held))
+            metrics = judged(held, scores)
+        except FranklinError as error:
+            return fit.model_copy(update={"failure": str(error)})
         return fit.model_copy(
             update={"metrics": metrics, "scores": str(task.scores.relative_to(self._request.run_folder))}
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conf.selecting import Fit, FitTask
+from models.candidates.apart import OUTSIDE
 
 Key = tuple[str, str, int, int, str]
 
@@ -30,8 +31,12 @@ class Journal:
         return len(self._fits)
 
     def find(self, task: FitTask, rows: int) -> Fit | None:
-        """Look up the fit of a task on so many rows; None if it is still to be done."""
-        return self._fits.get((task.candidate, task.phase, task.fold, rows, _text(task)))
+        """Look up the fit of a task on so many rows; None if it is still to be done.
+
+        One that was ended from outside, as where the machine ran out of memory, is done again.
+        """
+        fit = self._fits.get((task.candidate, task.phase, task.fold, rows, _text(task)))
+        return None if fit is None or (fit.failure is not None and OUTSIDE in fit.failure) else fit
 
     def add(self, fit: Fit) -> None:
         """Append a fit; it is in the file when this returns."""

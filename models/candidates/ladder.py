@@ -37,7 +37,7 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
     among = keeping or [each for each in there if max(broken[each.candidate].values()) <= nearest]
     (chosen, reference), best = _climb(among, scale), scale.best(there)
     refused = {
-        each.candidate: f"breaks the limit of {' and '.join(broken[each.candidate])}"
+        each.candidate: _broken(broken[each.candidate])
         for each in there
         if broken[each.candidate] and each is not chosen and _within(each, best, scale)
     }
@@ -51,7 +51,13 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
 
 
 def excess(standing: Standing, limits: Limits) -> dict[str, float]:
-    """Limits that a candidate breaks, in words, and how many times too much it takes; what nobody measured breaks."""
+    """Limits that a candidate breaks, in words, and how many times too much it takes; infinite: nobody measured it.
+
+    The limit of processor-seconds is of a fit on all rows, so what is predicted for these counts where there was time
+    for a share of them.
+    """
+    whole = standing.whole_processor_seconds
+    paid = standing.processor_seconds if whole is None else whole
     latency = standing.latency.one_p99_seconds if standing.latency else None
     most = size_bytes(limits.size) if limits.size else None
     return {
@@ -63,20 +69,20 @@ def excess(standing: Standing, limits: Limits) -> dict[str, float]:
                 limits.latency_seconds,
             ),
             (f"{limits.size} on disk", standing.size_bytes, most),
-            (f"{limits.processor_seconds} processor-seconds", standing.processor_seconds, limits.processor_seconds),
+            (f"{limits.processor_seconds} processor-seconds", paid, limits.processor_seconds),
         )
         if limit is not None and (has is None or has > limit)
     }
 
 
-def letters(standings: Sequence[Standing], seed: int) -> dict[str, str]:
-    """A letter for each candidate, in any order."""
-    order = np.random.default_rng(seed).permutation(len(standings))
+def letters(standings: Sequence[Standing], key: str) -> dict[str, str]:
+    """A letter for each candidate, in an order that is the same for the same key alone, such as a run's id."""
+    order = np.random.default_rng(list(key.encode())).permutation(len(standings))
     return {each.candidate: string.ascii_uppercase[place] for each, place in zip(standings, order, strict=True)}
 
 
 def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]:
-    """Find the simplest that will do, and the best that it was held against."""
+    """Find the simplest that will do, and the best that it was held against; of one fold, the simplest of all."""
     baselines = [each for each in among if each.family == "baseline"]
     if baselines:
         bar = scale.best(baselines)
@@ -86,9 +92,21 @@ def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]
     return next(each for each in among if _within(each, best, scale)), best
 
 
+def _noise(error: float) -> str:
+    return f"standard error {error:.2g}" if np.isfinite(error) else "standard error unknown, of one fold"
+
+
 def _within(standing: Standing, best: Standing, scale: Scale) -> bool:
     behind, error = scale.gap(standing.folds, best.folds)
     return standing is best or behind <= error
+
+
+def _broken(excess: Mapping[str, float]) -> str:
+    """Say which limits are broken, and which nobody has measured."""
+    broke = " and ".join(words for words, times in excess.items() if np.isfinite(times))
+    unmeasured = " and ".join(words for words, times in excess.items() if not np.isfinite(times))
+    said = [f"breaks the limit of {broke}"] if broke else []
+    return " and ".join([*said, f"was not measured against the limit of {unmeasured}"] if unmeasured else said)
 
 
 def _limited(limits: Limits) -> bool:
@@ -114,11 +132,10 @@ def _why(
     else:
         first = (
             f"{chosen.candidate} with {over} is the simplest within one standard error of the best, "
-            f"{best.candidate} with {best.mean:.4g} (gap {behind:.2g}, standard error {error:.2g})."
+            f"{best.candidate} with {best.mean:.4g} (gap {behind:.2g}, {_noise(error)})."
         )
     if not kept:
-        breaks = " and ".join(broken[chosen.candidate])
-        return f"{first} Nobody keeps the limits; this one comes nearest and breaks {breaks}."
+        return f"{first} Nobody keeps the limits; this one comes nearest and {_broken(broken[chosen.candidate])}."
     latency = (
         f"answers for a row in {seconds(chosen.latency.one_p99_seconds)} (p99)" if chosen.latency else "has no latency"
     )
@@ -130,7 +147,7 @@ def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
     if chosen is best:
         return "Nothing: it is the best."
     behind, error = scale.gap(chosen.folds, best.folds)
-    lost = f"{abs(behind):.2g} of {scale.metric.title} against {best.candidate} (standard error {error:.2g})"
+    lost = f"{abs(behind):.2g} of {scale.metric.title} against {best.candidate} ({_noise(error)})"
     ours, theirs = chosen.latency, best.latency
     if ours is None or theirs is None or not chosen.processor_seconds:
         return f"{lost}."

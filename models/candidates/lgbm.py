@@ -17,7 +17,7 @@ from models.candidates.rows import Columns, Rows
 from models.evaluation.metrics import Floats
 
 FILE = "model.txt"
-ROUNDS, PATIENCE, ROUNDS_OF_FEW = 2000, 40, 50
+ROUNDS, PATIENCE = 2000, 40
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class LightGBM(Boosted[Boosters]):
     name = "lightgbm"
     title = "LightGBM"
     own: ClassVar[Mapping[str, float]] = {
-        "learning_rate": 0.06,
-        "leaves": 63.0,
+        "learning_rate": 0.1,
+        "leaves": 31.0,
         "leaf_rows": 20.0,
         "columns": 0.5,
         "rows": 0.8,
@@ -69,6 +69,9 @@ class LightGBM(Boosted[Boosters]):
         """Read the model."""
         return Boosters(lightgbm.Booster(model_file=folder / FILE), Classes.load(folder, columns))
 
+    def _rounds(self, fitted: Boosters) -> int:
+        return max(1, int(fitted.booster.current_iteration()))
+
     def _train(self, job: Job) -> Boosters:
         table, numbers = ordinal(job.rows), len(job.rows.columns.numbers)
         data = lightgbm.Dataset(
@@ -82,7 +85,7 @@ class LightGBM(Boosted[Boosters]):
         booster = lightgbm.train(
             _parameters(job),
             data,
-            num_boost_round=ROUNDS if stops else ROUNDS_OF_FEW,
+            num_boost_round=ROUNDS if stops else job.rounds,
             valid_sets=[held] if held is not None else None,
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)] if stops else None,
         )

@@ -24,7 +24,7 @@ import numpy as np
 
 from conf.contests import CandidateName, Contest
 from conf.selecting import Fit
-from models.candidates.apart import OVERDUE
+from models.candidates.apart import OVERDUE, too_large
 from models.candidates.bench import Bench, Entry
 from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, patience, share_within
 from models.candidates.folds import FEWEST_ROWS, Fold, samples
@@ -35,7 +35,7 @@ SIZES, TRIALS = 0.2, 0.25
 WORSE = 1 / 3
 OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
-ATTEMPTS = 3  # whose time is up tries again on fewer rows
+ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times
 
 
@@ -48,6 +48,7 @@ class Course:
         pool: rows of train and validation.
         folds: of the pool; the last one is that of learning curves.
         seed: of samples.
+        candidates: how many take part.
 
     """
 
@@ -55,6 +56,7 @@ class Course:
     pool: Rows
     folds: tuple[Fold, ...]
     seed: int
+    candidates: int
 
     def sizes(self) -> list[Ints]:
         """Rows of each size below all of the last fold."""
@@ -78,14 +80,23 @@ def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[st
     for place, learn in enumerate(sizes):
         rows = len(learn)
         climbing = [entry for entry in entries if entry.failure is None and len(entry.curve) == place]
-        left = (purse - bench.spent + first) * rows / sum(map(len, sizes[place:]))
         needs = {entry.name: bench.seconds(entry, rows) for entry in climbing if entry.seen}
-        allotted = allot(needs, left)
+        allotted = allot(needs, (purse - bench.spent + first) * _part(bench, climbing, sizes[place:]))
         for entry in climbing:
             if place and needs[entry.name] > allotted[entry.name]:
                 notes.append(f"{entry.name}: time was for {len(entry.curve)} of {len(sizes)} sizes of its curve")
                 continue
-            _step(bench, course, entry, learn, notes, known=_first(course, len(entries)))
+            _step(bench, course, entry, learn, notes, known=_first(course))
+
+
+def _part(bench: Bench, climbing: Sequence[Entry], sizes: Sequence[Ints]) -> float:
+    """What the next of some sizes may take of the time for all: as its rows say, or its seconds where that is more.
+
+    On few rows any fit takes the same time, so that rows alone would leave too little for the first sizes.
+    """
+    rows = [len(learn) for learn in sizes]
+    seconds = [sum(bench.seconds(entry, each) for entry in climbing if entry.seen) for each in rows]
+    return max(rows[0] / sum(rows), seconds[0] / sum(seconds) if sum(seconds) else 0.0)
 
 
 def _step(bench: Bench, course: Course, entry: Entry, learn: Ints, notes: list[str], *, known: float) -> None:
@@ -107,9 +118,9 @@ def _step(bench: Bench, course: Course, entry: Entry, learn: Ints, notes: list[s
     notes.append(f"{entry.name} fell out: {entry.failure}")
 
 
-def _first(course: Course, candidates: int) -> float:
+def _first(course: Course) -> float:
     """Seconds for a candidate of which nothing is known: whoever hangs twice has cost an equal share of the budget."""
-    return min(course.contest.fit_seconds, max(FEWEST_SECONDS, course.contest.budget_seconds / 2 / candidates))
+    return min(course.contest.fit_seconds, max(FEWEST_SECONDS, course.contest.budget_seconds / 2 / course.candidates))
 
 
 def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
@@ -154,6 +165,9 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], *, purs
         entry.failure = f"{least}, and {purse:.0f} were left for it"
         notes.append(f"{entry.name} fell out: {entry.failure}")
         return
+    if entry.folds:
+        _again(bench, course, entry, notes, share)
+        return
     entry.share = share
     _folds(bench, course, entry, notes)
 
@@ -162,50 +176,83 @@ def finish(
     bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str], fit: Callable[[Entry, Ints, float], Fit]
 ) -> None:
     """Fit every candidate on the pool, as `fit` does it with rows to learn from and seconds, to be judged on test."""
-    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
     for entry in entries:
         if entry.failure is None:
-            learn = course.part(whole, entry.share)
-            found = fit(entry, learn, _patience(bench, course, entry, len(learn)))
-            if found.failure is None:
-                entry.final = found
-            else:
-                entry.failure = f"its final fit failed: {found.failure}"
-                notes.append(f"{entry.name} fell out: {entry.failure}")
+            _final(bench, course, entry, notes, fit)
     left = course.contest.budget_seconds - bench.spent
     if left < 0:
         notes.append(f"fits took {-left:.0f} seconds more than the {course.contest.budget_seconds} of the budget")
 
 
-def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str]) -> None:
+def _final(
+    bench: Bench, course: Course, entry: Entry, notes: list[str], fit: Callable[[Entry, Ints, float], Fit]
+) -> None:
+    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
     for attempt in range(ATTEMPTS):
-        entry.folds = []
-        for number, fold in enumerate(course.folds):
-            learn = course.part(fold, entry.share)
-            limit = _patience(bench, course, entry, len(learn))
-            fit = bench.fit(entry, "fold", number, learn, fold.held, values=entry.values, seconds=limit)
-            if fit.failure is not None:
-                break
-            entry.folds.append(fit)
-        else:
+        learn = course.part(whole, entry.share)
+        found = fit(entry, learn, _patience(bench, course, entry, len(learn)))
+        if found.failure is None:
+            entry.final = found
             return
-        if not fit.failure.startswith(OVERDUE) or attempt + 1 == ATTEMPTS:
-            entry.failure = f"fold {number + 1} of {len(course.folds)}: {fit.failure}"
+        if not _shrinks(entry, found.failure, len(learn), notes, attempt=attempt):
+            entry.failure = f"its final fit failed: {found.failure}"
             notes.append(f"{entry.name} fell out: {entry.failure}")
             return
-        notes.append(f"{entry.name}: with {len(learn)} rows {fit.failure}; it went on with fewer")
-        entry.share /= FEWER
+
+
+def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str]) -> None:
+    for attempt in range(ATTEMPTS):
+        unseen = not entry.seen
+        entry.folds, failed = _fitted(bench, course, entry, entry.share)
+        if failed is None:
+            return
+        number, failure = len(entry.folds), str(failed.failure)
+        if unseen and entry.share < 1 and not too_large(failure):
+            entry.share = 1.0  # what is wrong with few rows may not be with all
+        elif not _shrinks(entry, failure, failed.rows, notes, attempt=attempt):
+            entry.failure = f"fold {number + 1} of {len(course.folds)}: {failure}"
+            notes.append(f"{entry.name} fell out: {entry.failure}")
+            return
+
+
+def _again(bench: Bench, course: Course, entry: Entry, notes: list[str], share: float) -> None:
+    """Fit the folds of a candidate that has them on more rows; if one fails, it keeps those that it has."""
+    found, failed = _fitted(bench, course, entry, share)
+    if failed is None:
+        entry.share, entry.folds = share, found
+    else:
+        notes.append(f"{entry.name}: with {failed.rows} rows {failed.failure}; it stays with fewer")
+
+
+def _fitted(bench: Bench, course: Course, entry: Entry, share: float) -> tuple[list[Fit], Fit | None]:
+    """Fits of the folds in order, and the one that failed, which is the last."""
+    found: list[Fit] = []
+    for number, fold in enumerate(course.folds):
+        learn = course.part(fold, share)
+        limit = _patience(bench, course, entry, len(learn)) if entry.seen else _first(course)
+        fit = bench.fit(entry, "fold", number, learn, fold.held, values=entry.values, seconds=limit)
+        if fit.failure is not None:
+            return found, fit
+        found.append(fit)
+    return found, None
+
+
+def _shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt: int) -> bool:
+    """Whether a candidate whose fit failed for time or memory goes on with fewer rows."""
+    if not too_large(failure) or attempt + 1 == ATTEMPTS or rows <= FEWEST_ROWS:
+        return False
+    notes.append(f"{entry.name}: with {rows} rows {failure}; it went on with fewer")
+    entry.share /= FEWER
+    return True
 
 
 def _patience(bench: Bench, course: Course, entry: Entry, rows: int) -> float:
-    if not entry.seen:
-        return float(course.contest.fit_seconds)
     return patience(bench.seconds(entry, rows), course.contest.fit_seconds)
 
 
 def _claim(bench: Bench, course: Course, entry: Entry) -> float:
-    """Seconds for all folds and the final fit on all rows; none are known of whom no size has suited."""
-    return sum(MARGIN * bench.seconds(entry, rows) for rows in _full(course)) if entry.seen else 0.0
+    """Seconds for all folds and the final fit on all rows; of whom no size has suited, those of its first fit."""
+    return sum(MARGIN * bench.seconds(entry, rows) for rows in _full(course)) if entry.seen else _first(course)
 
 
 def _final_seconds(bench: Bench, course: Course, entry: Entry) -> float:
@@ -213,13 +260,23 @@ def _final_seconds(bench: Bench, course: Course, entry: Entry) -> float:
 
 
 def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
-    """Those that are better on the largest size that all have who have any."""
+    """Those that are better on the largest size that at least half of those have reached who have any.
+
+    Whoever was too slow for it is compared on the largest size of its own, on the same rows as the others there: it
+    takes its place before the first of them that it is better than.
+    """
     curved = [entry for entry in entries if entry.failure is None and entry.curve]
-    common = set.intersection(*(set(entry.curve) for entry in curved)) if curved else set()
-    valued = [(bench.value(entry.curve[max(common)]), entry) for entry in curved] if common else []
-    known = [(value, entry) for value, entry in valued if value is not None]
-    ranked = sorted(known, key=lambda each: each[0], reverse=bench.better(1, 0))
-    return [entry for _, entry in ranked[: ceil(len(ranked) / 2)]]
+    reached = sorted(max(entry.curve) for entry in curved)
+    most = reached[len(reached) // 2] if reached else 0
+    ranked: list[Entry] = []
+    for entry in sorted(curved, key=lambda each: -max(rows for rows in each.curve if rows <= most)):
+        own = max(rows for rows in entry.curve if rows <= most)
+        value = bench.value(entry.curve[own])
+        theirs = [bench.value(other.curve[own]) if own in other.curve else None for other in ranked]
+        if value is not None:
+            beaten = (place for place, other in enumerate(theirs) if other is not None and bench.better(value, other))
+            ranked.insert(next(beaten, len(ranked)), entry)
+    return ranked[: ceil(len(ranked) / 2)]
 
 
 def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, float]:
@@ -238,6 +295,7 @@ def _full(course: Course) -> list[int]:
 
 def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
     if not entry.seen:
-        return 1.0
+        sizes = course.sizes()  # the first has not suited it
+        return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
     share = share_within(_full(course), partial(bench.seconds, entry), purse, course.contest.fit_seconds)
     return min(1.0, max(share, FEWEST_ROWS / len(course.folds[0].learn)))

@@ -30,7 +30,10 @@ class Scale:
     overlap: float = 0.0
 
     def gap(self, ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
-        """By how much `ours` are worse, on average over folds, and the standard error of that; 0 of one fold."""
+        """By how much `ours` are worse, on average over folds, and the standard error of that; infinite of one fold.
+
+        One fold says nothing of how far others would be from it.
+        """
         sign = 1.0 if self.metric.higher_is_better else -1.0
         gaps = sign * (np.asarray(theirs) - np.asarray(ours))
         return float(gaps.mean()), self._error(gaps)
@@ -43,9 +46,9 @@ class Scale:
         return float(np.mean(values)) - half, float(np.mean(values)) + half
 
     def beats(self, ours: Sequence[float], theirs: Sequence[float]) -> bool:
-        """Whether `ours` are better beyond noise (Student's t, one-sided, 95 %)."""
+        """Whether `ours` are better beyond noise (Student's t, one-sided, 95 %); one fold never tells."""
         behind, error = self.gap(ours, theirs)
-        bar = float(stats.t.ppf(CONFIDENCE, len(ours) - 1)) * error if len(ours) > 1 else 0.0
+        bar = float(stats.t.ppf(CONFIDENCE, len(ours) - 1)) * error if len(ours) > 1 else error
         return -behind > bar
 
     def best(self, standings: Sequence[Standing]) -> Standing:
@@ -55,7 +58,7 @@ class Scale:
 
     def _error(self, values: Floats) -> float:
         if len(values) == 1:
-            return 0.0
+            return float("inf")
         return float(np.sqrt((1 / len(values) + self.overlap) * values.var(ddof=1)))
 
 
@@ -66,8 +69,16 @@ def scale_of(metric: Metric, folds: Sequence[Fold], where: str | None) -> Scale:
     return Scale(metric, float(np.mean([len(fold.held) / len(fold.learn) for fold in folds])))
 
 
-def standing(entry: Entry, bench: Bench, scale: Scale) -> Standing:
-    """Say what the fits of a candidate have shown; what needs its model or others is still to be said."""
+def standing(entry: Entry, bench: Bench, scale: Scale, rows: int) -> Standing:
+    """Say what the fits of a candidate have shown; what needs its model or others is still to be said.
+
+    Args:
+        entry: the candidate.
+        bench: that has its fits.
+        scale: how folds are compared.
+        rows: of train and validation, all of them.
+
+    """
     folds = [value for fit in entry.folds if (value := bench.value(fit)) is not None]
     alive, final = entry.failure is None and bool(folds), entry.final
     low, high = (alive and scale.interval(folds)) or (None, None)
@@ -84,6 +95,7 @@ def standing(entry: Entry, bench: Bench, scale: Scale) -> Standing:
         test={},
         rows=final.rows if final else 0,
         processor_seconds=final.processor_seconds if final else None,
+        whole_processor_seconds=bench.processor_seconds(entry, rows) if final and final.rows < rows else None,
         seconds=final.seconds if final else None,
         peak_memory_bytes=final.peak_memory_bytes if final else None,
         size_bytes=None,
@@ -104,5 +116,6 @@ def compared(standings: Sequence[Standing], scale: Scale) -> list[Standing]:
     found = []
     for each in standings:
         behind, error = scale.gap(each.folds, best.folds) if each.mean is not None else (None, None)
-        found.append(each.model_copy(update={"behind": behind, "behind_error": error}))
+        known = error if error is not None and np.isfinite(error) else None
+        found.append(each.model_copy(update={"behind": behind, "behind_error": known}))
     return found

@@ -2,6 +2,8 @@
 
 import shutil
 
+import numpy as np
+
 from conf.checkpoints import PARTIAL
 from conf.errors import FranklinError, closest
 from conf.exchange import FitRequest, FitResult, clean_up_on_sigterm, progress, serve
@@ -29,6 +31,9 @@ def train(request: FitRequest) -> FitResult:
     chosen = named(model.candidate)
     rows = read_rows(request.feature_set, manifest, ("train",))
     _check(chosen, rows.columns, model.values)
+    if model.rows is not None and model.rows < len(rows):
+        drawn = np.random.default_rng(request.seed).choice(len(rows), model.rows, replace=False)
+        rows = rows.take(np.sort(drawn))
     threads = request.cores if len(rows) >= FEW_ROWS else 1
     fitted = chosen.fit(rows, seed=request.seed, values=model.values, threads=threads)
     folder = request.run_folder / "fitted"

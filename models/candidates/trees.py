@@ -20,7 +20,7 @@ FILE = "trees.npz"
 BY_ROWS = 0.0  # a setting that follows from the rows
 SHARES, LEAST = (0.05, 0.02, 0.01, 0.005, 0.002, 0.0005), 2.0  # of all rows in a leaf of one tree; rows there
 HELD, SEARCH_ROWS = 0.2, 20_000  # what they are sought with
-SAMPLE_ROWS = 60_000  # that a tree of a forest draws, at most: more made it no better, and its trees larger
+SAMPLE_ROWS = 40_000  # that a tree of a forest draws, at most: more made it no better, and its trees larger
 
 
 @dataclass(frozen=True)

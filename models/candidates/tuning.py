@@ -13,15 +13,35 @@ from conf.selecting import Fit, Values
 from models.candidates.apart import Limits, apart
 from models.candidates.bench import Bench, Entry
 from models.candidates.budget import MARGIN, patience
-from models.candidates.folds import halves
+from models.candidates.folds import FEWEST_ROWS, Fold, halves, samples
+from models.candidates.holding import hold_out
 from models.candidates.schedule import TRIALS, Course, better_half
 from models.evaluation.bootstrap import difference
 from models.evaluation.metrics import Floats, Ints, judge
 from models.search.space import decode, distribution
 
 RESAMPLES = 200
+HELD = 0.25  # of the rows to learn from, by which settings are chosen and confirmed
+OWN = 3  # fits beside trials: its own settings, and both to confirm
 NORMAL = 3.92  # width of a 95 % interval in standard errors
 ASIDE = Limits(memory_bytes=2**31, seconds=600)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """On what settings are tried: rows of the last fold's that it learns from, some of them held out once more."""
+
+    bench: Bench
+    course: Course
+    fold: Fold
+    sizes: list[Ints]
+    choose: Ints
+    confirm: Ints
+
+    def within(self, entry: Entry) -> list[Ints]:
+        """Sizes whose rows a candidate has shown that it can take."""
+        most = max(entry.curve)
+        return [learn for learn in self.sizes if len(learn) <= most]
 
 
 @dataclass
@@ -39,30 +59,48 @@ def tune(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str
     """Give the better half of the candidates trials, and the better half of those twice as many.
 
     Who has trials draws settings by TPE (Bergstra et al. 2011) on the largest size whose trials its equal share of the
-    time pays for, and never below the second size. They are chosen by one half of the held-out rows (whole days or
-    groups) and confirmed on the other, fitted on the largest size that the candidate has seen: settings are taken if
-    they are better than its own there by more than one standard error of the paired difference (bootstrap).
+    time pays for, and never below the middle one. No row that the last fold judges by has a say, else its value would
+    be too good (Cawley and Talbot 2010): of the rows that it learns from, the newest days, some groups, or any rows are
+    held out once more. (Folds before it may judge by some of those; only folds within each fold would spare them
+    that.) Settings are chosen by one half of those (whole days or groups) and confirmed on the other,
+    fitted on the largest size that the candidate can take: they are taken if they are better than its own there by
+    more than one standard error of the paired difference (bootstrap).
     """
     searching = _contenders(bench, course, entries)
     if course.contest.trials == 0 or not searching:
         return
-    held = course.folds[-1].held
-    choose, confirm = halves(course.pool, held, course.seed)
+    ground = _ground(bench, course)
+    if ground is None:
+        notes.append("there are too few rows to try other settings")
+        return
     over, rounds = bench.spent + TRIALS * course.contest.budget_seconds, course.contest.trials / 2
     searches = []
     for place, entry in enumerate(searching):
         purse = (over - bench.spent) / (len(searching) - place)
-        if search := _opened(bench, course, entry, purse, choose):
+        if search := _opened(ground, entry, purse):
             searches.append(search)
-            _tries(bench, course, search, choose, count=ceil(rounds), purse=purse)
+            _tries(ground, search, count=ceil(rounds), purse=purse)
         else:
             notes.append(f"{entry.name}: there was no time to try other settings")
     searches = _better_half(bench, searches)
     for place, search in enumerate(searches):
         purse = (over - bench.spent) / (len(searches) - place)
-        _tries(bench, course, search, choose, count=course.contest.trials - ceil(rounds), purse=purse)
+        _tries(ground, search, count=course.contest.trials - ceil(rounds), purse=purse)
     for search in searches:
-        _confirm(bench, course, search, confirm, notes)
+        _confirm(ground, search, notes)
+
+
+def _ground(bench: Bench, course: Course) -> _Ground | None:
+    outer = course.folds[-1].learn
+    if len(outer) < FEWEST_ROWS:
+        return None
+    learn, held = (outer[places] for places in hold_out(course.pool.take(outer), HELD, course.seed))
+    fold = Fold(learn, held)
+    sizes = samples(course.pool, fold, course.contest.sizes, course.seed)
+    choose, confirm = halves(course.pool, held, course.seed)
+    if not sizes or not len(choose) or not len(confirm):
+        return None
+    return _Ground(bench, course, fold, sizes, choose, confirm)
 
 
 def _contenders(bench: Bench, course: Course, entries: Sequence[Entry]) -> list[Entry]:
@@ -76,26 +114,26 @@ def _ranked(bench: Bench, valued: Sequence[tuple[Entry, float | None]]) -> list[
     return [entry for _, entry in sorted(known, key=lambda each: each[0], reverse=bench.better(1, 0))]
 
 
-def _opened(bench: Bench, course: Course, entry: Entry, purse: float, choose: Ints) -> _Search | None:
-    sizes = course.sizes()
-    wanted = [learn for learn in sizes[1:] or sizes if len(learn) in entry.curve]
-    each = course.contest.trials + 1  # and one to confirm
+def _opened(ground: _Ground, entry: Entry, purse: float) -> _Search | None:
+    """Begin with its own settings, on the largest size for which there is time."""
+    bench, course, within = ground.bench, ground.course, ground.within(entry)
+    wanted = within[len(ground.sizes) // 2 :]
+    each, fewest = course.contest.trials + OWN, 1 + OWN
     paid = [learn for learn in wanted if each * MARGIN * bench.seconds(entry, len(learn)) <= purse]
-    least = [learn for learn in wanted[:1] if 2 * MARGIN * bench.seconds(entry, len(learn)) <= purse]
+    least = [learn for learn in wanted[:1] if fewest * MARGIN * bench.seconds(entry, len(learn)) <= purse]
     if not paid and not least:
         return None
     learn = (paid or least)[-1]
-    own = entry.curve[len(learn)]
+    own = _fit(ground, entry, learn, {})
     study = optuna.create_study(direction="maximize" if bench.better(1, 0) else "minimize")
-    return _Search(
-        entry, entry.candidate.space(course.pool.columns), learn, study, [(own, _on(bench, course, own, choose))]
-    )
+    tried = [(own, _on(ground, own, ground.choose))]
+    return _Search(entry, entry.candidate.space(course.pool.columns), learn, study, tried)
 
 
-def _tries(bench: Bench, course: Course, search: _Search, choose: Ints, *, count: int, purse: float) -> None:
+def _tries(ground: _Ground, search: _Search, *, count: int, purse: float) -> None:
     """Try so many settings, as long as the purse lasts."""
-    entry, last, rows = search.entry, bench.spent + purse, len(search.learn)
-    distributions = {key: distribution(values) for key, values in search.space.items()}
+    bench, course, entry, rows = ground.bench, ground.course, search.entry, len(search.learn)
+    last, distributions = bench.spent + purse, {key: distribution(values) for key, values in search.space.items()}
     for _ in range(count):
         if bench.spent + MARGIN * bench.seconds(entry, rows) > last:
             return
@@ -107,8 +145,8 @@ def _tries(bench: Bench, course: Course, search: _Search, choose: Ints, *, count
         )
         asked = search.study.ask(distributions)
         values: Values = {key: decode(kind, asked.params[key]) for key, kind in search.space.items()}
-        fit = _fit(bench, course, entry, search.learn, values)
-        value = _on(bench, course, fit, choose)
+        fit = _fit(ground, entry, search.learn, values)
+        value = _on(ground, fit, ground.choose)
         if value is None:
             search.study.tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
@@ -130,15 +168,14 @@ def _best(bench: Bench, search: _Search) -> tuple[Fit, float | None]:
     return best
 
 
-def _confirm(bench: Bench, course: Course, search: _Search, confirm: Ints, notes: list[str]) -> None:
-    best, entry = _best(bench, search)[0], search.entry
+def _confirm(ground: _Ground, search: _Search, notes: list[str]) -> None:
+    best, own, entry = _best(ground.bench, search)[0], search.tried[0][0], search.entry
     if not best.values:
         return
-    own = entry.curve[max(entry.curve)]
-    if own.rows != best.rows:
-        learn = next(each for each in course.sizes() if len(each) == own.rows)
-        best = _fit(bench, course, entry, learn, best.values)
-    if best.failure is None and _beats(bench, course, best, own, confirm):
+    learn = ground.within(entry)[-1]
+    if len(learn) != len(search.learn):
+        own, best = (_fit(ground, entry, learn, fit.values) for fit in (own, best))
+    if best.failure is None and own.failure is None and _beats(ground, best, own):
         entry.values = best.values
         said = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in best.values.items()
@@ -146,23 +183,26 @@ def _confirm(bench: Bench, course: Course, search: _Search, confirm: Ints, notes
         notes.append(f"{entry.name}: settings found are better than its own: {said}")
 
 
-def _fit(bench: Bench, course: Course, entry: Entry, learn: Ints, values: Values) -> Fit:
+def _fit(ground: _Ground, entry: Entry, learn: Ints, values: Values) -> Fit:
+    bench, course = ground.bench, ground.course
     seconds = patience(bench.seconds(entry, len(learn)), course.contest.fit_seconds)
-    fold = len(course.folds) - 1
-    return bench.fit(entry, "trial", fold, learn, course.folds[-1].held, values=values, seconds=seconds)
+    number = len(course.folds) - 1
+    return bench.fit(entry, "trial", number, learn, ground.fold.held, values=values, seconds=seconds)
 
 
-def _on(bench: Bench, course: Course, fit: Fit, places: Ints) -> float | None:
+def _on(ground: _Ground, fit: Fit, places: Ints) -> float | None:
     """The main metric on some of the held-out rows."""
     if fit.failure is not None:
         return None
-    scores, label = bench.scores(fit)[places], course.pool.label[course.folds[-1].held][places]
-    return judge(course.pool.columns.task, scores, label)(np.ones(len(places))).get(bench.metric.name)
+    pool = ground.course.pool
+    scores, label = ground.bench.scores(fit)[places], pool.label[ground.fold.held][places]
+    return judge(pool.columns.task, scores, label)(np.ones(len(places))).get(ground.bench.metric.name)
 
 
-def _beats(bench: Bench, course: Course, ours: Fit, theirs: Fit, places: Ints) -> bool:
-    """Whether `ours` is better on some held-out rows by more than one standard error."""
-    label, task = course.pool.label[course.folds[-1].held][places], course.pool.columns.task
+def _beats(ground: _Ground, ours: Fit, theirs: Fit) -> bool:
+    """Whether `ours` is better on the rows to confirm by, by more than one standard error."""
+    bench, pool, places = ground.bench, ground.course.pool, ground.confirm
+    label, task = pool.label[ground.fold.held][places], pool.columns.task
 
     def gap() -> list[float] | None:
         def of(fit: Fit) -> Floats:
@@ -174,7 +214,7 @@ def _beats(bench: Bench, course: Course, ours: Fit, theirs: Fit, places: Ints) -
             judge(task, of(theirs), label),
             rows=len(places),
             count=RESAMPLES,
-            seed=course.seed,
+            seed=ground.course.seed,
         )
         return None if found is None else [found.value, (found.high - found.low) / NORMAL]
 

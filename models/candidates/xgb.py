@@ -17,7 +17,7 @@ from models.candidates.rows import Columns, Rows
 from models.evaluation.metrics import Floats
 
 FILE = "model.ubj"
-ROUNDS, PATIENCE, ROUNDS_OF_FEW = 2000, 40, 50
+ROUNDS, PATIENCE = 2000, 40
 LEVELS = 500  # of a column, beside that of all others: ten thousand made it fifty times as slow
 ONE_THREAD = {"nthread": 1}
 
@@ -51,8 +51,8 @@ class XGBoost(Boosted[Boosters]):
     name = "xgboost"
     title = "XGBoost"
     own: ClassVar[Mapping[str, float]] = {
-        "learning_rate": 0.06,
-        "leaves": 63.0,
+        "learning_rate": 0.1,
+        "leaves": 31.0,
         "leaf_weight": 5.0,
         "columns": 0.5,
         "rows": 0.8,
@@ -74,6 +74,9 @@ class XGBoost(Boosted[Boosters]):
         booster = xgboost.Booster(ONE_THREAD, model_file=folder / FILE)
         return Boosters(booster, Levels.load(folder, columns), Classes.load(folder, columns))
 
+    def _rounds(self, fitted: Boosters) -> int:
+        return int(fitted.booster.num_boosted_rounds())
+
     def _train(self, job: Job) -> Boosters:
         levels, columns = levels_of(job.rows, least=1, most=LEVELS), job.rows.columns
         table = levels.table(job.rows)
@@ -85,7 +88,7 @@ class XGBoost(Boosted[Boosters]):
         booster = xgboost.train(
             _parameters(job),
             data,
-            num_boost_round=ROUNDS if stops else ROUNDS_OF_FEW,
+            num_boost_round=ROUNDS if stops else job.rounds,
             evals=[(held, "held")] if held is not None else None,
             early_stopping_rounds=PATIENCE if stops else None,
             verbose_eval=False,

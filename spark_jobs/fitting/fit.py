@@ -14,6 +14,7 @@ from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
+from pyspark.sql.utils import is_remote
 
 from conf.errors import FranklinError
 from conf.manifest import Manifest, read_manifest
@@ -26,6 +27,7 @@ from spark_jobs.session import kept
 from spark_jobs.sources.far import plain_url
 from spark_jobs.sources.faults import cause
 
+AGAIN_SECONDS = 0.2  # from one interruption to the next
 CHARACTERS = 300  # of what failed, at most
 
 
@@ -105,22 +107,32 @@ class Fits:
 
 @contextmanager
 def _in_time(spark: SparkSession, seconds: float, overdue: threading.Event) -> Iterator[None]:
-    """Interrupt what Spark does inside when the time is up, and say so."""
-    tag = f"fit-{uuid4().hex}"
+    """Interrupt what Spark does inside when the time is up, job after job until the block is left, and say so."""
+    name, remote, left = f"fit-{uuid4().hex}", is_remote(), threading.Event()
 
     def end() -> None:
+        if left.wait(seconds):
+            return
         overdue.set()
-        spark.interruptTag(tag)
+        while not left.wait(AGAIN_SECONDS):  # one interruption ends the jobs of that moment alone
+            if remote:
+                spark.interruptTag(name)
+            else:
+                spark.sparkContext.cancelJobGroup(name)
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    spark.addTag(tag)
+    timer = threading.Thread(target=end, name="overdue", daemon=True)
+    if remote:
+        spark.addTag(name)
+    else:  # a session that has had a tag is not serializable, and fitted models take it along
+        spark.sparkContext.setJobGroup(name, "a fit", interruptOnCancel=True)
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
-        spark.removeTag(tag)
+        left.set()
+        timer.join()
+        if remote:
+            spark.removeTag(name)
 
 
 def _told(task: FitTask, taken_up: Taken, failure: str | None) -> Fit:

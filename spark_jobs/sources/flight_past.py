@@ -52,20 +52,30 @@ PAST: tuple[tuple[tuple[str, ...], str, dict[str, Look]], ...] = (
     ),
     (
         ("origin", "carrier"),
-        "quarter",
+        "hour",
         {
             **_delays(
-                "departed", "departure_delay", {"airline_departure_delay_1h": 4, "airline_departure_delay_3h": 12}
+                "departed", "departure_delay", {"airline_departure_delay_1h": 1, "airline_departure_delay_3h": 3}
             ),
-            **_delays("landed", "arrival_delay", {"airline_arrival_delay_4h": 16}),
+            **_delays("landed", "arrival_delay", {"airline_arrival_delay_4h": 4}),
         },
     ),
     (
         ("dest",),
-        "quarter",
+        "hour",
         {
-            **_delays("departed", "departure_delay", {"dest_departure_delay_1h": 4, "dest_departure_delay_3h": 12}),
-            **_delays("landed", "arrival_delay", {"dest_arrival_delay_4h": 16}),
+            **_delays("departed", "departure_delay", {"dest_departure_delay_2h": 2}),
+            **_delays("landed", "arrival_delay", {"dest_arrival_delay_4h": 4}),
+            "dest_pace_6h": Look("landed", "air_time", -5, per="miles"),
+            "dest_pace_24h": Look("landed", "air_time", -23, per="miles"),
+        },
+    ),
+    (
+        ("sector",),
+        "hour",
+        {
+            "sector_pace_6h": Look("landed", "air_time", -5, per="miles"),
+            "sector_pace_24h": Look("landed", "air_time", -23, per="miles"),
         },
     ),
     (
@@ -84,47 +94,24 @@ PAST: tuple[tuple[tuple[str, ...], str, dict[str, Look]], ...] = (
             **_delays("landed", "arrival_delay", {"dest_delay_1d": 1, "dest_delay_7d": 7}),
         },
     ),
-    (("carrier",), "day", _delays("landed", "arrival_delay", {"airline_delay_1d": 1, "airline_delay_7d": 7})),
-    (
-        ("carrier", "flight"),
-        "day",
-        {
-            **_delays("landed", "arrival_delay", {"number_arrival_delay_30d": 30}),
-            **_delays("departed", "departure_delay", {"number_departure_delay_30d": 30}),
-        },
-    ),
-    (
-        ("sector",),
-        "hour",
-        {
-            "sector_pace_6h": Look("landed", "air_time", -5, per="miles"),
-            "sector_pace_24h": Look("landed", "air_time", -23, per="miles"),
-        },
-    ),
-    (
-        ("dest",),
-        "hour",
-        {
-            "dest_pace_6h": Look("landed", "air_time", -5, per="miles"),
-            "dest_pace_24h": Look("landed", "air_time", -23, per="miles"),
-        },
-    ),
+    (("carrier", "flight"), "day", _delays("landed", "arrival_delay", {"number_delay_30d": 30})),
 )
+FEW = ("origin", "dest")  # of which there are so few that a day's looks go to every executor
 LOOKED = tuple(name for _, _, looks in PAST for name in looks)
 # Counts of flights that have left are told by how many have not.
 OTHERS = tuple(name for name in LOOKED if name not in ("scheduled_3h", "departed_1h", "departed_3h"))
-PLANE = (
-    *("plane_leg", "plane_turn", "plane_slack"),
-    *("plane_departure_delay", "plane_arrival_delay", "plane_waiting"),
-)
+PLANE = ("plane_turn", "plane_slack", "plane_departure_delay", "plane_arrival_delay", "plane_waiting")
 TURN_MINUTES = 18 * 60  # a plane's earlier flight is looked at if it was to leave so short a time before
 
 
 def known(flights: DataFrame) -> DataFrame:
     """Add to each flight (`flight_times.timed`) what was known of others; no flight is lost or doubled."""
+    rows = turned(flights)
     for keys, kind, looks in PAST:
-        flights = flights.join(looked(flights, keys, kind, looks), [*keys, kind], "left")
-    return flights
+        table = looked(flights, keys, kind, looks)
+        small = kind == "day" and {*keys} <= {*FEW}
+        rows = rows.join(F.broadcast(table) if small else table, [*keys, kind], "left")
+    return rows
 
 
 def looked(flights: DataFrame, keys: tuple[str, ...], kind: str, looks: dict[str, Look]) -> DataFrame:
@@ -146,16 +133,14 @@ def looked(flights: DataFrame, keys: tuple[str, ...], kind: str, looks: dict[str
 def turned(flights: DataFrame) -> DataFrame:
     """Add what was known of the plane's earlier flight from New York, and how much time there is between the two."""
     order = [F.asc(name) for name in ("at", *FLIGHT)]
-    plane, day = Window.partitionBy("tailnum").orderBy(*order), Window.partitionBy("tailnum", "day").orderBy(*order)
+    plane = Window.partitionBy("tailnum").orderBy(*order)
     before = {name: F.lag(name).over(plane) for name in ("at", "minutes", "departed", "landed")}
     before |= {name: F.lag(name).over(plane) for name in ("departure_delay", "arrival_delay")}
     rows = flights.withColumns({f"before_{name}": value for name, value in before.items()})
-    rows = rows.withColumn("plane_leg", F.row_number().over(day))
     at, gap = F.col("at"), F.col("at") - F.col("before_at")
     near = F.col("tailnum").isNotNull() & (gap < TURN_MINUTES)
     gone, there = F.col("before_departed") < at, F.col("before_landed") < at
     added = {
-        "plane_leg": F.when(F.col("tailnum").isNotNull(), F.col("plane_leg")),
         "plane_turn": F.when(F.col("tailnum").isNotNull(), F.least(gap, F.lit(DAY_MINUTES))),
         "plane_slack": F.when(near, gap - 2 * F.col("before_minutes")),
         "plane_departure_delay": F.when(near & gone, F.col("before_departure_delay")),

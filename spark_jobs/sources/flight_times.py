@@ -31,7 +31,8 @@ def timed(flights: DataFrame, airports: DataFrame, planned: Column, sound: Colum
         `origin`, `time_hour`, `carrier`, `flight`, `dest`, `tailnum` and `sector` (about 8 by 8 degrees around the
         destination); `at`, `departed` and `landed`, minutes since 1970 UTC; `minutes` from departure to arrival by the
         schedule; `departure_delay`, `arrival_delay`, `air_time` (minutes) and `miles`; the slots of `at`. All but the
-        names are whole numbers, whose sums are the same in any order, and null where nobody knows them.
+        names are whole numbers, whose sums are the same in any order, and null where nobody knows them. Who left early
+        counts as gone from its time on, lest a flight be told of itself.
 
     """
     departure, arrival = clock("sched_dep_time"), clock("sched_arr_time")
@@ -57,12 +58,21 @@ def timed(flights: DataFrame, airports: DataFrame, planned: Column, sound: Colum
     )
     rows = rows.withColumns(
         {
-            "departed": F.col("at") + F.col("departure_delay"),
-            "landed": F.col("at") + F.col("longest") + F.col("arrival_delay"),
+            "departed": _no_sooner(F.col("at") + F.col("departure_delay"), F.col("at")),
+            "landed": _no_sooner(F.col("at") + F.col("longest") + F.col("arrival_delay"), _down()),
             **{name: slot(F.col("at"), name) for name in SLOTS},
         }
     )
     return rows.drop("longest")
+
+
+def _down() -> Column:
+    """When a flight has surely landed: the clocks of some destinations are not set forward in summer."""
+    return F.greatest("at", F.col("at") + F.col("departure_delay") + F.col("air_time"))
+
+
+def _no_sooner(minute: Column, least: Column) -> Column:
+    return F.when(minute.isNotNull(), F.greatest(minute, least))
 
 
 def slot(minute: Column, name: str) -> Column:

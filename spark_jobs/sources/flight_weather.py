@@ -8,11 +8,9 @@ from spark_jobs.dataset import as_number
 AIRPORTS = ("EWR", "JFK", "LGA")
 HOUR_SECONDS = 3600
 MEASURED = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-# What is kept of all three airports.
-FAR = {"pressure": "pressure", "visib": "visibility"}
 WEATHER = (
-    *("temperature_change", "pressure_change", "precipitation_6h", "wind_most_6h", "gust_most_3h"),
-    *("visibility_least_3h", *(f"{airport.lower()}_{name}" for airport in AIRPORTS for name in FAR.values())),
+    *("temperature_change", "pressure_change", "precipitation_6h"),
+    *(f"{airport.lower()}_pressure" for airport in AIRPORTS),
 )
 SEEN = ("weather_rows", *(f"weather_{name}" for name in MEASURED), *WEATHER)
 
@@ -25,8 +23,7 @@ def weathered(weather: DataFrame) -> DataFrame:
 
     Returns:
         One row for each `origin` and `hour` (since 1970 UTC): `weather_NAME` for each of `MEASURED`, in its own unit;
-        `temperature_change` and `pressure_change` over three hours; `precipitation_6h`, `wind_most_6h`, `gust_most_3h`
-        and `visibility_least_3h`; `AIRPORT_pressure` and `AIRPORT_visibility`.
+        `temperature_change` and `pressure_change` over three hours; `precipitation_6h`; `AIRPORT_pressure`.
 
     """
     observed = F.floor(F.unix_seconds(F.col("time_hour").try_cast("timestamp")) / HOUR_SECONDS)
@@ -54,15 +51,11 @@ def weathered(weather: DataFrame) -> DataFrame:
             "temperature_change": last("temp", 3),
             "pressure_change": last("pressure", 3),
             "precipitation_6h": F.sum("weather_precip").over(here.rangeBetween(-5, 0)),
-            "wind_most_6h": F.max("weather_wind_speed").over(here.rangeBetween(-5, 0)),
-            "gust_most_3h": F.max("weather_wind_gust").over(here.rangeBetween(-2, 0)),
-            "visibility_least_3h": F.min("weather_visib").over(here.rangeBetween(-2, 0)),
             **{
-                f"{airport.lower()}_{called}": F.max(F.when(F.col("origin") == airport, F.col(f"weather_{of}"))).over(
-                    everywhere
-                )
+                f"{airport.lower()}_pressure": F.max(
+                    F.when(F.col("origin") == airport, F.col("weather_pressure"))
+                ).over(everywhere)
                 for airport in AIRPORTS
-                for of, called in FAR.items()
             },
         }
     )

@@ -26,7 +26,7 @@ from spark_jobs.dataset import (
 )
 from spark_jobs.secrets import given
 from spark_jobs.sources.delimited import read_csv
-from spark_jobs.sources.flight_past import LOOKED, OTHERS, PLANE, known, turned
+from spark_jobs.sources.flight_past import LOOKED, OTHERS, PLANE, known
 from spark_jobs.sources.flight_times import FLIGHT, clock, timed, written
 from spark_jobs.sources.flight_weather import SEEN, WEATHER, weathered
 from spark_jobs.sources.holidays import holiday_distances
@@ -37,7 +37,7 @@ from spark_jobs.sources.storage import Storage
 from spark_jobs.windows import outside, settled, undated
 
 LABELS: dict[str, Task] = {"late": "binary", "air_time": "regression"}
-BAD = "__bad"
+BAD, PLANNED, SOUND = "__bad", "__planned", "__sound"
 LATE_MINUTES = 15
 FARTHEST_MILES, LONGEST_MINUTES = 12_500, 1_440
 KEYS = {"planes": ["tailnum"], "airports": ["dest"], "airlines": ["carrier"]}
@@ -128,13 +128,13 @@ def join(tables: dict[str, DataFrame], holidays: DataFrame, doubts: Doubts | Non
     """
     doubts = doubts or Doubts.of()
     flight_tables = tables | {"airports": tables["airports"].withColumnRenamed("faa", "dest")}
-    rows = _numbered(dated(tables["flights"]), doubts.bad)
+    said = {PLANNED: ~doubts.unplanned, SOUND: ~doubts.unsound}
+    rows = written(_numbered(dated(tables["flights"]), doubts.bad).withColumns(said))
     airports = flight_tables["airports"].groupBy("dest").agg(F.min(F.struct("lat", "lon", "tz")).alias("one"))
     once = rows.where((F.col("copy") == 1) & F.col("dest").isNotNull())
-    times = timed(once, airports.select("dest", "one.*"), ~doubts.unplanned, ~doubts.unsound)
-    others = known(turned(written(times))).join(weathered(tables["weather"]), ["origin", "hour"], "left")
-    # Both are dealt by the flight's own key.
-    rows = rows.join(others.select(*FLIGHT, *LOOKED, *SEEN, *PLANE), [*FLIGHT], "left")
+    times = timed(once, airports.select("dest", "one.*"), column(PLANNED), column(SOUND))
+    others = known(written(times)).join(weathered(tables["weather"]), ["origin", "hour"], "left")
+    rows = rows.drop(PLANNED, SOUND).join(others.select(*FLIGHT, *LOOKED, *SEEN, *PLANE), [*FLIGHT], "left")
     for name, keys in KEYS.items():
         rows = rows.join(F.broadcast(_lookup(flight_tables[name], name, keys)), keys, "left")
     return rows.join(F.broadcast(holidays), "date", "left")

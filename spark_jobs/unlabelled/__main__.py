@@ -8,6 +8,7 @@ from conf.manifest import Manifest, read_manifest
 from conf.segmenting import NoSegmentsError, vocabularies
 from conf.selecting import Rule, Segments, UnlabelledRequest, UnlabelledResult
 from spark_jobs.session import kept, session
+from spark_jobs.sources.far import plain_url
 from spark_jobs.unlabelled.rules import seek
 from spark_jobs.unlabelled.segments import segments
 
@@ -52,7 +53,7 @@ def run(request: UnlabelledRequest) -> UnlabelledResult:
 
 
 def _train(spark: SparkSession, folder: str, manifest: Manifest) -> DataFrame:
-    paths = [f"{folder}/{file.path}" for file in manifest.splits["train"].files]
+    paths = [plain_url(f"{folder}/{file.path}") for file in manifest.splits["train"].files]
     return spark.read.parquet(*paths)
 
 

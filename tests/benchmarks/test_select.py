@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.select import BEST, RECOMMENDED, paired, peer, score, show, verdicts
+from benchmarks.select import BEST, RECOMMENDED, contest, paired, peer, score, show, verdicts
 from benchmarks.select_one import frame
 from benchmarks.select_sets import BUNDLED, experiment, export
 from conf.compose import compose
@@ -74,6 +74,18 @@ def test_peers_get_the_encoded_rows_of_the_feature_set(task: str, tmp_path: Path
         assert [len(rows[f"c{i}"].cat.categories) for i in range(2)] == [c.cardinality for c in manifest.categorical]
         assert rows["y"].nunique() > 1
         assert not rows.isna().to_numpy().any()
+
+
+def test_ours_is_a_whole_contest(tmp_path: Path) -> None:
+    write_feature_set(tmp_path / "set", "binary", 300)
+    few = ["candidates=[majority,logistic_regression]", "folds=2", "sizes=[0.5]", "trials=0", "budget_seconds=60"]
+    overrides = [f"contest.{each}" for each in few]
+    (tmp_path / "ours").mkdir()
+    said = experiment("breast_cancer", tmp_path / "rows", 1)
+    runs = contest(said, tmp_path / "set", tmp_path / "ours", 1, overrides)
+    assert runs.keys() == {BEST, RECOMMENDED}
+    assert runs[BEST]["families"].keys() == {"baseline", "linear"}
+    assert runs[BEST]["one_p50_seconds"] > 0
 
 
 def test_a_peer_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_command_composes(command: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_contest_composes(command: str) -> None:
     _, _, experiment, *overrides = shlex.split(command)
     words = spelt(overrides)
-    assert networks(experiment, words, contest_settings(experiment, words)).keys() <= set(CANDIDATES)
+    assert networks(experiment, words, contest_settings(experiment, words))[0].keys() <= set(CANDIDATES)
 
 
 def test_every_key_of_a_contest_is_named() -> None:

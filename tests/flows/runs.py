@@ -24,11 +24,12 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
 FRANKLIN = [line for line in LINES if re.match(r"franklin (run|config) \w+( |$)", line)]
 (SELECT,) = [line for line in LINES if line.startswith("franklin select")]
+(SELECTED,) = [line for line in FRANKLIN if "model=selected" in line]
 (OWN_TABLE,) = [block for block in BLOCKS if "weather.yaml" in block]
 CONTEST = ("blind=true", "contest.candidates=[majority,logistic_regression,ridge]", "budget_seconds=60")
 CONTEST += ("contest.folds=3", "contest.sizes=[0.4]", "contest.trials=1")
 QUICK = ("contest.candidates=[majority,ridge,lightgbm]", "budget_seconds=60", "contest.folds=2")
-QUICK += ("contest.sizes=[0.3]", "contest.trials=0")
+QUICK += ("contest.sizes=[0.3]", "contest.trials=0", "contest.segments=[dest]", "contest.rules=true")
 DIGITS = ("feed=petastorm", "strategy=ddp", "trainer.max_epochs=4", "optimizer.warmup_share=0.1")
 
 
@@ -52,7 +53,7 @@ def runs(
         """On one flight in 25 and with short trainings."""
         words = shlex.split(line)[1:]
         short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] * ("tuner=tpe" in words))]
-        if "model=selected" in words:
+        if line == SELECTED:
             contest = shlex.split(SELECT)[1:3]
             held = franklin(*contest, *QUICK, f"data.path={few_flights}", home=up.home)
             assert held.returncode == 0, held.stderr

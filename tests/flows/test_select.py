@@ -21,7 +21,7 @@ from flows.selection import kept, settled
 from models.candidates.report.naming import reveals
 from tests.flows.command import FRANKLIN, complaint, franklin, summary, variables_of
 from tests.flows.fixtures import Up
-from tests.flows.runs import CONTEST, Done, Runs, named
+from tests.flows.runs import CONTEST, SELECTED, Done, Runs, named
 from tests.flows.test_deployments import api, follow, prefect, start, tracked, working_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.runs("contest")]
@@ -133,7 +133,8 @@ def test_the_choice_and_its_time_are_recorded_once(chosen: Held) -> None:
     assert choice is not None
     assert (choice.candidate, choice.label) == ("ridge", chosen.findings.labels["ridge"])
     assert choice.at.endswith("+00:00")
-    again = complaint(franklin("choose", "A", "--run", chosen.outcome["run_id"], home=chosen.up.home))
+    other = next(letter for letter in "ABC" if letter != choice.label)
+    again = complaint(franklin("choose", other, "--run", chosen.outcome["run_id"], home=chosen.up.home))
     assert f"was made at {choice.at}: {choice.label}, which is ridge" in again
     assert "waits for a choice" in complaint(franklin("choose", "A", home=chosen.up.home))
     assert "Ridge" in chosen.report
@@ -170,6 +171,20 @@ def test_the_choice_is_trained_judged_registered_and_served_as_a_network_is(
     needed = Path(mlflow.pyfunc.get_model_dependencies("models:/contest@champion")).read_text(encoding="utf-8")
     assert "scikit-learn==" in needed
     assert "lightgbm" not in needed
+
+
+@pytest.mark.runs(SELECTED)
+def test_segments_of_airports_and_rules_about_delays_are_in_the_report(runs: Runs, up: Up) -> None:
+    assert runs(SELECTED).returncode == 0  # before which its contest was held
+    selection = kept(up.home, "flights_delay")
+    assert selection is not None
+    findings = Findings.model_validate_json((selection.folder / "findings.json").read_text(encoding="utf-8"))
+    assert {each.method for each in findings.segments} == {"kmeans", "hierarchical", "mixture"}
+    assert all({"ORD", "LAX"} <= {name for group in each.groups for name in group} for each in findings.segments)
+    assert all(rule.lift > 1 for rule in findings.rules)
+    assert findings.rules
+    report = (selection.folder / "report.html").read_text(encoding="utf-8")
+    assert "Segments of dest" in report
 
 
 @pytest.mark.soak

@@ -93,7 +93,7 @@ def test_short_words_are_those_of_the_contest() -> None:
 
 def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
     words = ["strategy=tensor", "trainer.max_epochs=2"]
-    found = networks("flights_delay", words, contest_settings("flights_delay", words))
+    found, _ = networks("flights_delay", words, contest_settings("flights_delay", words))
     assert {"mlp", "resnet", "ft_transformer"} <= found.keys()
     assert "cnn" not in found
     assert {each.strategy.name for each in found.values()} == {"tensor"}

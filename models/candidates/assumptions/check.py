@@ -1,5 +1,6 @@
 """A check: what it is called, whose assumption it looks at, and from where on an effect counts."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ class Check:
         effect_name: what the effect is.
         bar: from where on it counts.
         advice: what to do if it is doubtful or broken.
-        look: sees; `ValueError` and `ArithmeticError` say why it can't.
+        look: sees; `ValueError` and `ArithmeticError` say why it can't; others are mistakes in it, which are logged.
 
     """
 
@@ -91,6 +92,9 @@ class Check:
             return [self._finding(one, evidence, number) for number, one in enumerate(seen)]
         except (ValueError, ArithmeticError) as error:  # LinAlgError is a ValueError
             return [self._unknown(str(error))]
+        except Exception as error:  # noqa: BLE001 -- whatever surprises one check must not take the others along
+            traceback.print_exc()
+            return [self._unknown(f"{type(error).__name__}: {' '.join(str(error).split())}"[:300])]
 
     def _finding(self, seen: Seen, evidence: Evidence, number: int) -> Finding:
         if not np.isfinite(seen.effect):

@@ -1,5 +1,6 @@
 """Each assumption, planted: kept, it holds; broken, it is found; small, it holds however small its p-value is."""
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,8 @@ from conf.contests import CandidateName
 from conf.data import Task
 from conf.selecting import Finding
 from models.candidates.assumptions import CHECKS, Held, look
+from models.candidates.assumptions.check import Seen
+from models.candidates.assumptions.evidence import Evidence
 from models.candidates.rows import Rows
 from tests.models.candidates.planted import FAMILIES, fits, held, rows
 
@@ -201,6 +204,18 @@ def test_scores_that_are_not_numbers_are_nobody_and_stop_nobody(tmp_path: Path) 
     assert found["normality of residuals"].verdict == "unknown"
     assert "finite" in found["normality of residuals"].says
     assert found["no multicollinearity"].verdict == "holds"
+
+
+@pytest.mark.parametrize("surprise", [IndexError("no such place"), KeyError("n7"), MemoryError()])
+def test_a_check_that_is_surprised_is_unknown_and_takes_nobody_along(surprise: Exception, tmp_path: Path) -> None:
+    def look_away(_: Evidence) -> list[Seen]:
+        raise surprise
+
+    pool, line = regression(1)
+    evidence = Evidence(pool, pool, {"ridge": held(pool, line)}, FAMILIES, [], tmp_path, 1)
+    (finding,) = replace(CHECKS[0], look=look_away).findings(evidence)
+    assert finding.verdict == "unknown"
+    assert type(surprise).__name__ in finding.says
 
 
 def test_the_same_seed_gives_the_same_findings_and_figures(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.candidates.folds import FEWEST_ROWS, draw_folds, halves, samples
+from conf.compose import compose
+from models.candidates.folds import FEWEST_ROWS, Fold, draw_folds, halves, samples
 from models.candidates.rows import Rows
 from tests.models.candidates.contests import made_rows
 
@@ -72,6 +73,17 @@ def test_windows_have_equally_many_rows() -> None:
     rows = made_rows("regression", np.zeros(6000), np.zeros((6000, 1)), where=np.repeat(np.arange(600), 10))
     assert [len(fold.held) for fold in draw_folds(rows, 5, 0).folds] == [1000] * 5
     assert [len(fold.learn) for fold in draw_folds(rows, 5, 0).folds] == [1000, 2000, 3000, 4000, 5000]
+
+
+@pytest.mark.parametrize("count", [113, 341, 569, 100_000])
+def test_a_curve_has_points_enough_for_a_law_on_small_sets_too(count: int) -> None:
+    shares = compose("flights_delay").contest.sizes
+    rows = made_rows("binary", np.arange(count) % 2, np.zeros((count, 1)))
+    fold = Fold(np.arange(count), np.arange(0))
+    sizes = [len(learn) for learn in samples(rows, fold, shares, 0)]
+    assert len(sizes) == 5
+    assert min(sizes) >= FEWEST_ROWS
+    assert max(sizes) == round(0.6 * count)
 
 
 def test_classes_have_equal_shares_in_folds_and_samples() -> None:

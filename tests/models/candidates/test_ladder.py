@@ -11,6 +11,7 @@ from conf.contests import CANDIDATES, Limits
 from conf.errors import FranklinError
 from conf.exchange import Estimate
 from conf.selecting import Curve, Latency, Recommendation, Standing
+from models.candidates.fronts import front
 from models.candidates.ladder import letters, recommend
 from models.candidates.standings import Scale, compared
 from models.evaluation.metrics import AUC, RMSE
@@ -83,7 +84,7 @@ def test_if_nobody_keeps_the_limits_the_nearest_is_recommended_and_it_is_said() 
     big = [stand(name, LIGHTGBM.folds, size_bytes=size) for name, size in (("ridge", 2**24), ("lightgbm", 2**22))]
     found = asked(*big, limits=limits)
     assert found.candidate == "lightgbm"
-    assert found.why.endswith("Nobody keeps the limits; this one comes nearest and breaks 1m on disk.")
+    assert found.why.endswith("Nobody keeps the limits; this one comes nearest and breaks the limit of 1m on disk.")
     assert set(found.refused) == {"ridge"}
 
 
@@ -91,6 +92,19 @@ def test_what_was_not_measured_keeps_no_limit_that_asks_for_it() -> None:
     unmeasured = stand("ridge", [1.0, 1.1, 1.2], latency=None)
     assert asked(MEAN, unmeasured, limits=Limits(latency_seconds=1)).candidate == "mean"
     assert asked(MEAN, unmeasured).candidate == "ridge"
+    refused = asked(MEAN, unmeasured, limits=Limits(latency_seconds=1, size="1m")).refused
+    assert refused == {"ridge": "was not measured against the limit of 1 s for a row"}
+
+
+def test_processor_seconds_on_a_share_of_the_rows_are_judged_as_on_all() -> None:
+    limits = Limits(processor_seconds=2)
+    short = stand("lightgbm", LIGHTGBM.folds, processor_seconds=1, whole_processor_seconds=8)
+    found = asked(MEAN, RIDGE, short, limits=limits)
+    assert found.candidate == "ridge"
+    assert found.refused == {"lightgbm": "breaks the limit of 2.0 processor-seconds"}
+    assert [
+        (each.candidate, each.price) for each in front([RIDGE, short], "processor_seconds", higher_is_better=False)
+    ][-1] == ("lightgbm", 8)
 
 
 def test_who_fell_out_is_not_recommended_and_if_all_did_it_is_an_error_of_one_line() -> None:
@@ -120,14 +134,18 @@ def test_folds_that_learn_from_one_anothers_rows_have_a_larger_error() -> None:
     assert overlapping[1] == pytest.approx(alone[1] * np.sqrt((1 / 3 + 0.5) / (1 / 3)))
 
 
-def test_one_fold_has_no_error_and_the_best_is_recommended() -> None:
-    found = asked(stand("mean", [2.0]), stand("ridge", [1.9]), stand("lightgbm", [1.8]))
-    assert found.candidate == "lightgbm"
+def test_one_fold_has_an_unknown_error_and_nothing_is_recommended_over_what_is_simpler() -> None:
+    alone = [stand("mean", [2.0]), stand("ridge", [1.9]), stand("lightgbm", [1.8])]
+    found = asked(*alone)
+    assert (found.candidate, found.best) == ("mean", "lightgbm")
+    assert asked(*alone[1:]).candidate == "ridge"
+    assert "standard error unknown" in asked(*alone[1:]).why
     assert SCALE.interval([2.0]) is None
+    assert [each.behind_error for each in compared(alone, SCALE)] == [None] * 3
 
 
-@given(st.integers(0, 10**6))
-def test_letters_hide_names_differently_for_each_seed(seed: int) -> None:
+@given(st.text())
+def test_letters_hide_names_differently_for_each_run(seed: str) -> None:
     standings = [MEAN, RIDGE, FOREST, LIGHTGBM]
     found = letters(standings, seed)
     assert sorted(found.values()) == list("ABCD")

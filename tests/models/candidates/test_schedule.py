@@ -15,10 +15,12 @@ from conf.selecting import Fit, FitTask, Value
 from models.candidates.apart import Outcome
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate, Fitted, Space
+from models.candidates.evidence import points
 from models.candidates.fits import fit_of, judged
 from models.candidates.folds import draw_folds
 from models.candidates.rows import Columns, Rows
-from models.candidates.schedule import Course, climb, finish, judge_all
+from models.candidates.schedule import Course, better_half, climb, finish, judge_all
+from models.candidates.standings import Scale, standing
 from models.candidates.tuning import tune
 from models.evaluation.metrics import RMSE
 from tests.models.candidates.contests import CONTEST, made_rows
@@ -38,6 +40,7 @@ class _Lawful(Candidate):
     def __init__(self, name: CandidateName, factor: float, *, exponent: float = 1.0, error: float = 1.0) -> None:
         self.name, self.title = name, name
         self.factor, self.exponent, self.error, self.gain, self.searched = factor, exponent, error, 0.0, False
+        self.fewest, self.most = {}, {}  # rows that it needs, and that it has memory for, by phase
 
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
         return {"setting": Range(low=0, high=1)} if self.searched else {}
@@ -53,6 +56,7 @@ class _Clockwork:
     """Fits that take the seconds of their law, no longer than they may."""
 
     def __init__(self, candidates: list[_Lawful], folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._candidates, self._folder = {each.name: each for each in candidates}, folder
         self.tasks: list[FitTask] = []
 
@@ -69,8 +73,12 @@ class _Clockwork:
         if not overdue:
             np.save(task.scores, scores)
         failure = f"it took longer than {task.timeout_seconds} seconds and was ended" if overdue else None
+        if rows > candidate.most.get(task.phase, rows):
+            failure = "it needs more memory than the 1 MiB that a fit may take"
+        if rows < candidate.fewest.get(task.phase, rows):
+            failure = "ValueError: too few rows"
         seconds = min(seconds, task.timeout_seconds)
-        outcome = Outcome(None if overdue else judged(held, scores), seconds, seconds, 0, failure)
+        outcome = Outcome(None if failure else judged(held, scores), seconds, seconds, 0, failure)
         return fit_of(task, outcome, self._folder)
 
 
@@ -79,7 +87,7 @@ class _Held:
 
     def __init__(self, folder: Path, candidates: list[_Lawful], **changes: Any) -> None:
         contest = Contest.model_validate(CONTEST | {"fit_seconds": 10_000} | changes)
-        self.course = Course(contest, POOL, draw_folds(POOL, contest.folds, 0).folds, 0)
+        self.course = Course(contest, POOL, draw_folds(POOL, contest.folds, 0).folds, 0, len(candidates))
         self.entries = [Entry(each) for each in sorted(candidates, key=lambda each: each.simplicity)]
         self.clock, self.notes = _Clockwork(candidates, folder), list[str]()
         self.bench = Bench(
@@ -111,6 +119,9 @@ def test_the_expensive_are_fitted_on_fewer_rows_and_the_cheap_lose_nothing(tmp_p
     assert all(held.by_name[each.name].final.rows == 4000 for each in cheap)
     assert 32 <= held.by_name["mlp"].final.rows < held.by_name["xgboost"].final.rows < 4000
     assert held.bench.spent <= 200
+    shown = standing(held.by_name["mlp"], held.bench, Scale(RMSE), 4000)
+    assert shown.whole_processor_seconds == pytest.approx(0.2 * 4000, rel=0.01)
+    assert standing(held.by_name[cheap[0].name], held.bench, Scale(RMSE), 4000).whole_processor_seconds is None
     for name in ("xgboost", "mlp"):
         assert len(held.by_name[name].folds) == 3
         assert any(note.startswith(f"{name}: time was for") and "rows" in note for note in held.notes)
@@ -152,7 +163,10 @@ def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(t
     held = _Held(tmp_path, candidates, trials=8)
     tried = {each.name: 0 for each in candidates}
     for task in held.clock.tasks:
-        tried[task.candidate] += task.phase == "trial" and len(np.load(task.learn)) == 800
+        tried[task.candidate] += task.phase == "trial" and len(np.load(task.learn)) == 600 and task.values != {}
+        if task.phase == "trial":  # nothing that the last fold judges by has a say
+            rows = np.concatenate([np.load(task.learn), np.load(task.held)])
+            assert not np.isin(rows, held.course.folds[-1].held).any()
     assert list(tried.values())[3:] == [0, 0, 0]
     assert tried[candidates[0].name] == 8
     assert 4 <= tried[candidates[2].name] < 8
@@ -161,3 +175,54 @@ def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(t
     assert all(entry.values == {} for entry in others)
     assert any(note.startswith(f"{better.name}: settings found are better") for note in held.notes)
     assert all(fit.values == better.values for fit in [*better.folds, better.final])
+    assert points(held.bench, better)[0] == [267, 800]  # a curve is of its own settings alone
+    assert all(points(held.bench, entry)[0] == [267, 800, 2667] for entry in others)
+
+
+def test_who_lacks_memory_goes_on_with_fewer_rows(tmp_path: Path) -> None:
+    folds, final = _Lawful("ridge", 1e-5), _Lawful("lightgbm", 1e-5)
+    folds.most, final.most = {"fold": 1000, "final": 1000}, {"final": 1500}
+    held = _Held(tmp_path, [folds, final])
+    assert [fit.rows for fit in held.by_name["ridge"].folds] == [889, 889, 889]
+    assert held.by_name["ridge"].final.rows <= 1000
+    assert [fit.rows for fit in held.by_name["lightgbm"].folds] == [2666, 2667, 2667]
+    assert held.by_name["lightgbm"].final.rows == 1333
+    assert any("lightgbm: with 4000 rows it needs more memory" in note for note in held.notes)
+
+
+def test_folds_that_are_there_are_not_given_away_for_more_rows_that_fail(tmp_path: Path) -> None:
+    greedy = _Lawful("xgboost", 1e-5)
+    greedy.fewest, greedy.most = {"size": 10_000}, {"fold": 900}  # it begins on few rows, and has time for all
+    held = _Held(tmp_path, [_Lawful("ridge", 1e-5), greedy])
+    entry = held.by_name["xgboost"]
+    assert {fit.rows for fit in held.bench.fits if fit.phase == "fold" and fit.failure} == {2666}
+    assert [fit.rows for fit in entry.folds] == [800, 800, 800]
+    assert entry.failure is None
+    assert entry.final.rows == 1200
+    assert any("it stays with fewer" in note for note in held.notes)
+
+
+def test_of_whom_nothing_is_known_little_is_risked(tmp_path: Path) -> None:
+    strange = _Lawful("mlp", 1e-2, exponent=1.5)  # nobody has seen how slow it is
+    strange.fewest = {"size": 10_000}
+    held = _Held(tmp_path, [_Lawful("ridge", 1e-5), strange], budget_seconds=200)
+    fits = [fit for fit in held.bench.fits if fit.candidate == "mlp" and fit.phase == "fold"]
+    assert fits[0].rows == 800
+    assert max(fit.seconds for fit in fits) <= 200 / 2 / 2
+    assert held.bench.spent < 2 * 200
+    picky = _Lawful("mlp", 1e-5)
+    picky.fewest = {"size": 10_000, "fold": 2000}
+    assert _Held(tmp_path / "picky", [picky]).by_name["mlp"].final.rows == 4000
+
+
+def test_one_that_is_slow_does_not_have_the_others_compared_on_few_rows(tmp_path: Path) -> None:
+    others = [_Lawful(name, 1e-5, error=place + 1) for place, name in enumerate(CANDIDATES[:3])]
+    slow = _Lawful("mlp", 0.03, error=0.5)
+    held = _Held(tmp_path, [*others, slow], budget_seconds=100)
+    entries = held.entries
+    assert list(held.by_name["mlp"].curve) == [267]
+    assert [entry.name for entry in better_half(held.bench, entries)] == ["mlp", CANDIDATES[0]]
+    first, second, *_ = entries
+    for entry, other in ((first, second), (second, first)):
+        entry.curve[267] = other.curve[800]  # what few rows say is not asked
+    assert better_half(held.bench, entries[:3])[0] is first

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +17,19 @@ from spark_jobs.sources.holidays import holiday_distances
 from spark_jobs.sources.locate import flights_files
 
 pytestmark = pytest.mark.spark
-CUT = pd.Timestamp("2013-03-08T19:00Z")
+# In July, some destinations' clocks differ from New York's by another hour than in March.
+CUTS = {3: pd.Timestamp("2013-03-08T19:00Z"), 7: pd.Timestamp("2013-07-04T19:00Z")}
 OUTCOMES = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
 def days(flights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All flights of a fifth of the planes in twelve days around the cut, with the other tables whole."""
+    """All flights of a fifth of the planes in some days around the cuts, with the other tables whole."""
     folder = Path(shutil.copytree(flights_folder, tmp_path_factory.mktemp("days") / "days"))
     every = pd.read_csv(flights_files(None)["flights"], dtype=str, keep_default_na=False)
-    near = every[(every.month == "3") & (every.day.astype(int) <= 12)]
+    day = every.day.astype(int)
+    near = every[((every.month == "3") & (day <= 12)) | ((every.month == "7") & (day <= 7))]
     near[near.tailnum.isin(near.tailnum.unique()[::5])].to_csv(folder / "flights.csv", index=False)
     return folder
 
@@ -41,7 +44,7 @@ def features(spark: SparkSession, folder: Path) -> pd.DataFrame:
     read = spark.read.option("header", "true").option("nullValue", "NA")
     tables = {name: read.csv(file).select(*source.NEEDED[name]) for name, file in flights_files(str(folder)).items()}
     joined = source.join(tables, holiday_distances(spark))
-    made = [value.alias(name) for name, (_, value) in source._features().items()]
+    made = [value.alias(name) for name, (_, value) in source._features().items() if name not in FLIGHT]
     return joined.select(*FLIGHT, "copy", *made).toPandas().set_index([*FLIGHT, "copy"]).sort_index()
 
 
@@ -53,13 +56,22 @@ def changed(days: Path, folder: Path, changes: dict[str, Change]) -> Path:
     return folder
 
 
+def cuts(hours: Any) -> Any:
+    """The cut of each hour's month."""
+    return pd.Series(hours).dt.month.map(CUTS).to_numpy()
+
+
 def otherwise(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give all that happened at the cut or after it another outcome; the schedule stays, which was known before."""
-    at = pd.to_datetime(frame.time_hour) + pd.to_timedelta(frame.sched_dep_time.astype(int) % 100, "min")
+    """Give all that happened at a cut or after it another outcome; the schedule stays, which was known before.
+
+    So do those who left before the cut, ahead of their time at it.
+    """
+    hours = pd.to_datetime(frame.time_hour)
+    at = hours + pd.to_timedelta(frame.sched_dep_time.astype(int) % 100, "min")
     numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in ("dep_delay", "air_time")}
     departed = at + pd.to_timedelta(numbers["dep_delay"], "min")
-    gone = departed < CUT
-    there = departed + pd.to_timedelta(numbers["air_time"], "min") < CUT
+    gone = (departed < cuts(hours)) & (at < cuts(hours))
+    there = gone & (departed + pd.to_timedelta(numbers["air_time"], "min") < cuts(hours))
     frame = frame.copy()
     frame.loc[~there, ["arr_delay", "air_time", "arr_time"]] = ["999", "300", "2359"]
     frame.loc[~gone, ["dep_time", "dep_delay"]] = ["1", "1500"]
@@ -69,8 +81,9 @@ def otherwise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def another_sky(frame: pd.DataFrame) -> pd.DataFrame:
-    """Change the hours from the cut on, of which each is observed near its end."""
-    later = pd.to_datetime(frame.time_hour) >= CUT
+    """Change the hours from a cut on, of which each is observed near its end."""
+    hours = pd.to_datetime(frame.time_hour)
+    later = hours.dt.month.isin(CUTS) & (hours >= cuts(hours))
     frame.loc[later, ["temp", "precip", "pressure", "visib", "wind_speed"]] = ["99", "9", "900", "0", "70"]
     return frame
 
@@ -80,8 +93,10 @@ def test_nothing_that_happens_later_reaches_a_feature(
 ) -> None:
     after = features(spark, changed(days, tmp_path / "later", {"flights": otherwise, "weather": another_sky}))
     hours = pd.to_datetime(before.index.get_level_values("time_hour"))
-    early = hours < CUT  # which is on the hour
-    assert early.sum() > 800
+    at = hours + pd.to_timedelta(before["departure_minute"] % 60, "min")
+    # A slot looks at those before it: so nobody knows a thing of its own flight, nor of those that leave beside it.
+    early = (at < cuts(hours) + pd.Timedelta("15min")).to_numpy()
+    assert early.sum() > 1200
     pd.testing.assert_frame_equal(before[early], after[early])
     moved = (before[~early].fillna(-1) != after[~early].fillna(-1)).any()
     made = {"temperature", "origin_departure_delay_3h", "plane_arrival_delay", "waiting_3h", "dest_delay_1d"}
@@ -108,7 +123,7 @@ def test_copies_and_bad_rows_are_no_traffic_and_joins_multiply_nothing(
 def test_looks_are_means_over_what_had_happened(before: pd.DataFrame, days: Path) -> None:
     flights = pd.read_csv(days / "flights.csv")
     flights["at"] = pd.to_datetime(flights.time_hour) + pd.to_timedelta(flights.sched_dep_time % 100, "min")
-    flights["departed"] = flights["at"] + pd.to_timedelta(flights.dep_delay, "min")
+    flights["departed"] = flights["at"] + pd.to_timedelta(flights.dep_delay.where(~(flights.dep_delay < 0), 0), "min")
     for place in range(100, len(flights), 211):
         one = flights.iloc[place]
         quarter = one["at"].floor("15min")

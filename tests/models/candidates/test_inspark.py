@@ -1,0 +1,45 @@
+"""What a service that fits in Spark answers is judged as what fits here is; the service here is a line of Python."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conf.selecting import FitTask
+from models.candidates.inspark import SparkFits
+from tests.models.candidates.contests import contest_request, made_rows
+
+SERVICE = """
+import json, sys, numpy
+for line in sys.stdin:
+    task = json.loads(line)
+    numpy.save(task["scores"], numpy.array({scores}))
+    told = dict(phase="fold", fold=0, rows=2, values={{}}, metrics={{}}, seconds=1, processor_seconds=1)
+    print(json.dumps(told | dict(candidate=task["candidate"], peak_memory_bytes=1)), flush=True)
+"""
+POOL = made_rows("binary", [0, 1, 0, 1], np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "failure"),
+    [
+        ("[.1, .9]", None),
+        ("[.1, numpy.nan]", "1 of its 2 scores are no finite numbers"),
+        ("[[.1, .9]]", "its scores have the shape (1, 2), not (2,)"),
+    ],
+)
+def test_scores_that_nobody_can_judge_are_a_failed_fit(scores: str, failure: str | None, tmp_path: Path) -> None:
+    np.save(tmp_path / "learn.npy", np.arange(2))
+    np.save(tmp_path / "held.npy", np.arange(2, 4))
+    task = FitTask.model_validate(
+        {"candidate": "ridge", "phase": "fold", "fold": 0, "seed": 0, "values": {}, "model": None, "memory_bytes": 1}
+        | {"learn": tmp_path / "learn.npy", "held": tmp_path / "held.npy", "scores": tmp_path / "scores.npy"}
+        | {"timeout_seconds": 1, "threads": 1}
+    )
+    command = [sys.executable, "-c", SERVICE.format(scores=scores)]
+    with SparkFits(command, contest_request(tmp_path, tmp_path), POOL, POOL) as fits:
+        fit = fits.do(task)
+    assert fit.failure == failure
+    assert fit.metrics.get("auc") == (1.0 if failure is None else None)
+    assert (fit.scores is None) == (failure is not None)
