@@ -1,5 +1,7 @@
 """One fit of a contest in Spark."""
 
+import os
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -27,8 +29,8 @@ from spark_jobs.session import kept
 from spark_jobs.sources.far import plain_url
 from spark_jobs.sources.faults import cause
 
-AGAIN_SECONDS = 0.2  # from one interruption to the next
 CHARACTERS = 300  # of what failed, at most
+AGAIN_SECONDS = 0.2
 
 
 @dataclass
@@ -37,6 +39,11 @@ class Fits:
 
     spark: SparkSession
     request: ContestRequest
+
+    def __post_init__(self) -> None:
+        """Have XGBoost's workers run this Python, unless another is named: Spark would take any that it finds."""
+        if not is_remote():
+            self.spark.sparkContext.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -63,10 +70,11 @@ class Fits:
             except FranklinError as error:
                 failure = str(error)
             except Exception as error:  # noqa: BLE001, whatever ends a candidate is a result
-                failure = f"it took longer than {task.timeout_seconds:.3g} seconds"
+                failure = f"{type(error).__name__}: {cause(error)}"
                 if not overdue.is_set():
                     traceback.print_exc()
-                    failure = f"{type(error).__name__}: {cause(error)}"
+        if overdue.is_set():
+            failure = f"it took longer than {task.timeout_seconds:.3g} seconds"
         return _told(task, taken_up, failure and " ".join(failure.split())[:CHARACTERS])
 
     def _do(self, task: FitTask) -> None:
@@ -107,30 +115,30 @@ class Fits:
 
 @contextmanager
 def _in_time(spark: SparkSession, seconds: float, overdue: threading.Event) -> Iterator[None]:
-    """Interrupt what Spark does inside when the time is up, job after job until the block is left, and say so."""
-    name, remote, left = f"fit-{uuid4().hex}", is_remote(), threading.Event()
+    """Interrupt all that Spark does inside from the moment when time is up, and say so."""
+    name, remote, ended = f"fit-{uuid4().hex}", is_remote(), threading.Event()
 
-    def end() -> None:
-        if left.wait(seconds):
-            return
-        overdue.set()
-        while not left.wait(AGAIN_SECONDS):  # one interruption ends the jobs of that moment alone
+    def interrupt() -> None:
+        wait = seconds
+        while not ended.wait(wait):  # a fit is many jobs, and only those are interrupted that run
+            overdue.set()
+            wait = AGAIN_SECONDS
             if remote:
                 spark.interruptTag(name)
             else:
                 spark.sparkContext.cancelJobGroup(name)
 
-    timer = threading.Thread(target=end, name="overdue", daemon=True)
+    watcher = threading.Thread(target=interrupt, daemon=True)
     if remote:
         spark.addTag(name)
     else:  # a session that has had a tag is not serializable, and fitted models take it along
         spark.sparkContext.setJobGroup(name, "a fit", interruptOnCancel=True)
-    timer.start()
+    watcher.start()
     try:
         yield
     finally:
-        left.set()
-        timer.join()
+        ended.set()
+        watcher.join()
         if remote:
             spark.removeTag(name)
 

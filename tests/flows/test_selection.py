@@ -98,7 +98,7 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
     assert "cnn" not in found
     assert {each.strategy.name for each in found.values()} == {"tensor"}
     assert {each.trainer.max_epochs for each in found.values()} == {2}
-    assert {"cnn", "mlp"} <= networks("digits", [], contest_settings("digits", [])).keys()
+    assert {"cnn", "mlp"} <= networks("digits", [], contest_settings("digits", []))[0].keys()
 
 
 @pytest.mark.parametrize(

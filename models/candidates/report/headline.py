@@ -89,6 +89,11 @@ def _why(view: View) -> str:
             f"{name[0].upper()}{name[1:]} is recommended: it is the simplest within one standard error of the best, "
             f"{against}."
         )
+    if rec.behind_error is None:
+        return (
+            f"{name[0].upper()}{name[1:]} is recommended: one fold tells nothing of noise, and it is the simplest. "
+            f"The best is {against}."
+        )
     return (
         f"{name[0].upper()}{name[1:]} is recommended: the ladder leads to it, the simplest first and limits kept. The "
         f"best is {against}."
@@ -99,8 +104,8 @@ def _given_up(view: View) -> str:
     rec = view.recommended
     if rec is view.best or rec.behind is None:
         return "nothing."
-    error = view.metric(rec.behind_error or 0.0, 1)
-    return f"{view.metric(rec.behind, 1)} {view.findings.title}, with a standard error of {error}."
+    known = f"with a standard error of {view.metric(rec.behind_error, 1)}" if rec.behind_error else "of one fold"
+    return f"{view.metric(rec.behind, 1)} {view.findings.title}, {known}."
 
 
 def _metric(view: View, standing: Standing) -> str:
