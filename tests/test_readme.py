@@ -68,7 +68,7 @@ def test_the_own_table_runs(runs: Runs) -> None:
 def test_accuracy_on_all_flights(up: Up, experiment: str, strategy: str) -> None:
     done = summary(franklin("run", experiment, f"strategy={strategy}", "--json", home=up.home))
     metrics = done["metrics"]["test"]
-    assert metrics["auc"]["value"] >= 0.685 if "auc" in metrics else metrics["rmse"]["value"] <= 12.5
+    assert metrics["auc"]["value"] >= 0.77 if "auc" in metrics else metrics["rmse"]["value"] <= 12.5
     rows = {"train": 217_727, "validation": 55_628, "test": 53_991, "set_aside": 9_430, "quarantined": 0}
     assert done["rows"] == rows
     trained = json.loads((Path(done["run_folder"]) / "train" / "train.request.json").read_text())

@@ -1,8 +1,8 @@
 """Who is fitted on what and when, so that the budget is shared fairly and starves nobody.
 
-1. *Sizes*, `SIZES` of the budget: every candidate is fitted on each share of the rows, simplest first, and so shows how
-   long it takes. From the second size on each has a fair share (`budget.allot`) of what the size may take; whose
-   predicted seconds exceed that stays behind, and says so.
+1. *Sizes*, `SIZES` of the budget in equal purses: every candidate is fitted on each share of the rows, simplest first,
+   and so shows how long it takes. From the second size on, whose predicted seconds exceed its purse stays behind, and
+   says so; what is left in a purse is for the folds.
 2. *Trials*, `TRIALS` of the budget: the better half on the largest size that all reached try other settings, and the
    better half of them go on (`models.candidates.tuning`): successive halving (Karnin, Koren and Somekh 2013; Jamieson
    and Talwalkar 2016), with rows and then trials for a budget.
@@ -31,7 +31,7 @@ from models.candidates.folds import FEWEST_ROWS, Fold, samples
 from models.candidates.rows import Rows
 from models.evaluation.metrics import Ints
 
-SIZES, TRIALS = 0.2, 0.25
+SIZES, TRIALS = 0.3, 0.2
 WORSE = 1 / 3
 OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
@@ -74,29 +74,18 @@ class Course:
 
 
 def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
-    """Fit every candidate on every size, as far as its time goes."""
+    """Fit every candidate on every size, as far as its own purse goes: what one takes is at nobody else's cost."""
     sizes = course.sizes()
-    purse, first = SIZES * course.contest.budget_seconds, bench.spent
+    purse = SIZES * course.contest.budget_seconds / max(1, len(entries))
     for place, learn in enumerate(sizes):
-        rows = len(learn)
-        climbing = [entry for entry in entries if entry.failure is None and len(entry.curve) == place]
-        needs = {entry.name: bench.seconds(entry, rows) for entry in climbing if entry.seen}
-        allotted = allot(needs, (purse - bench.spent + first) * _part(bench, climbing, sizes[place:]))
-        for entry in climbing:
-            if place and needs[entry.name] > allotted[entry.name]:
+        for entry in entries:
+            if entry.failure is not None or len(entry.curve) != place:
+                continue
+            spent = sum(seconds for _, seconds in entry.seen)
+            if place and spent + bench.seconds(entry, len(learn)) > purse:
                 notes.append(f"{entry.name}: time was for {len(entry.curve)} of {len(sizes)} sizes of its curve")
                 continue
             _step(bench, course, entry, learn, notes, known=_first(course))
-
-
-def _part(bench: Bench, climbing: Sequence[Entry], sizes: Sequence[Ints]) -> float:
-    """What the next of some sizes may take of the time for all: as its rows say, or its seconds where that is more.
-
-    On few rows any fit takes the same time, so that rows alone would leave too little for the first sizes.
-    """
-    rows = [len(learn) for learn in sizes]
-    seconds = [sum(bench.seconds(entry, each) for entry in climbing if entry.seen) for each in rows]
-    return max(rows[0] / sum(rows), seconds[0] / sum(seconds) if sum(seconds) else 0.0)
 
 
 def _step(bench: Bench, course: Course, entry: Entry, learn: Ints, notes: list[str], *, known: float) -> None:

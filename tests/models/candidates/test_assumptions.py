@@ -17,7 +17,7 @@ from models.candidates.assumptions.evidence import Evidence
 from models.candidates.rows import Rows
 from tests.models.candidates.planted import FAMILIES, fits, held, rows
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2)))
 
 
 def seen(pool: Rows, said: dict[CandidateName, Held], folder: Path, test: Rows | None = None) -> dict[str, Finding]:

@@ -152,7 +152,8 @@ def test_a_fit_that_hangs_costs_others_little(tmp_path: Path) -> None:
     held = _Held(tmp_path, [*cheap, _Lawful("mlp", 1e6)], budget_seconds=200)
     assert "took longer" in held.by_name["mlp"].failure
     assert all(held.by_name[each.name].final.rows == 4000 for each in cheap)
-    assert held.bench.spent < 200 / 5 + 5
+    others = sum(seconds for each in cheap for _, seconds in held.by_name[each.name].seen)
+    assert held.bench.spent - others < 200 / 5 + 1
 
 
 def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(tmp_path: Path) -> None:
