@@ -1,8 +1,8 @@
 """Who is fitted on what and when, so that the budget is shared fairly and starves nobody.
 
 1. *Sizes*, `SIZES` of the budget in equal purses: every candidate is fitted on each share of the rows, simplest first,
-   and so shows how long it takes. From the second size on, whose predicted seconds exceed its purse stays behind, and
-   says so; what is left in a purse is for the folds.
+   and so shows how long it takes. Who has taken half as much again as its purse for the first size, or whose
+   predicted seconds exceed it from the third one on, stays behind, and says so; what is left is for the folds.
 2. *Trials*, `TRIALS` of the budget: the better half on the largest size that all reached try other settings, and the
    better half of them go on (`models.candidates.tuning`): successive halving (Karnin, Koren and Somekh 2013; Jamieson
    and Talwalkar 2016), with rows and then trials for a budget.
@@ -32,6 +32,7 @@ from models.candidates.rows import Rows
 from models.evaluation.metrics import Ints
 
 SIZES, TRIALS = 0.3, 0.2
+DEAR = 1.5  # purses
 WORSE = 1 / 3
 OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
@@ -82,7 +83,8 @@ def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[st
             if entry.failure is not None or len(entry.curve) != place:
                 continue
             spent = sum(seconds for _, seconds in entry.seen)
-            if place and spent + bench.seconds(entry, len(learn)) > purse:
+            # Of one size alone it is not known what is a start of its own, so a second one is for all but the dearest.
+            if place and (spent > DEAR * purse if place == 1 else spent + bench.seconds(entry, len(learn)) > purse):
                 notes.append(f"{entry.name}: time was for {len(entry.curve)} of {len(sizes)} sizes of its curve")
                 continue
             _step(bench, course, entry, learn, notes, known=_first(course))
