@@ -52,6 +52,7 @@ class GradientBoosting(Boosted[Histograms]):
 
     name = "gradient_boosting"
     title = "gradient boosting"
+    imports = ("skops.io",)
     own: ClassVar[Mapping[str, float]] = {
         "learning_rate": 0.1,
         "leaves": 31.0,

@@ -39,6 +39,7 @@ class Candidate(ABC):
         title: for people.
         family: whose assumptions it shares.
         tasks: that it is for.
+        imports: modules that its fits would each import, so whoever forks for them imports those before.
 
     """
 
@@ -46,6 +47,7 @@ class Candidate(ABC):
     title: str
     family: ClassVar[Family]
     tasks: ClassVar[frozenset[Task]]
+    imports: tuple[str, ...] = ()
 
     @property
     def simplicity(self) -> int:

@@ -59,8 +59,9 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
     pool = read_rows(request.feature_set, manifest, ("train", "validation"))
     test = read_rows(request.feature_set, manifest, ("test",))
     folds = _usable(pool, test, draw_folds(pool, request.contest.folds, request.seed), manifest, notes)
-    import_module("skops.io")  # takes seconds, and each final fit that saves by it would pay them
     candidates = entrants(request.contest, everyone(request) if every is None else every, columns, notes)
+    for module in {module for each in candidates for module in each.imports}:
+        import_module(module)  # takes seconds, and each fit would pay them
     engine = engine_for(request.contest, manifest, columns)
     entries = [Entry(each) for each in candidates]
     course = Course(request.contest, pool, folds.folds, request.seed, len(entries))

@@ -31,6 +31,8 @@ SEARCHED = 0.0  # a strength that is to be sought
 MOST_LEVELS = 20_000
 ITERATIONS, TOLERANCE, SWEEPS = 100, 1e-4, 1000
 EPOCHS, VISITS = (15, 300), 600_000  # of SAGA; a visit is that of a row
+# Of liblinear, for two classes alone: on flights it came nearer to the least loss than SAGA in a tenth of the seconds.
+COARSE, LIGHT = 0.01, 10.0  # tolerance, and by how much the penalty of its intercept is divided
 
 
 class Linear(Candidate):
@@ -150,7 +152,11 @@ class Ridge(Linear):
 
 
 class Lasso(Linear):
-    """Squared error or log loss with an L1 penalty (Tibshirani 1996), which leaves columns out."""
+    """Squared error or log loss with an L1 penalty (Tibshirani 1996), which leaves columns out.
+
+    Two classes are told apart by coordinate descent with Newton steps (Yuan, Ho and Lin 2012), more by SAGA (Defazio,
+    Bach and Lacoste-Julien 2014).
+    """
 
     name = "lasso"
     title = "lasso"
@@ -167,15 +173,11 @@ class Lasso(Linear):
                 max_iter=SWEEPS,
                 tol=TOLERANCE,
             )
+        said: dict[str, Any] = {"C": 1 / (strength * root), "l1_ratio": 1.0, "random_state": problem.seed}
+        if len(np.unique(problem.label)) == PAIR:
+            return linear_model.LogisticRegression(solver="liblinear", tol=COARSE, intercept_scaling=LIGHT, **said)
         epochs = int(np.clip(VISITS // problem.rows, *EPOCHS))
-        return linear_model.LogisticRegression(
-            C=1 / (strength * root),
-            l1_ratio=1.0,
-            solver="saga",
-            max_iter=epochs,
-            tol=TOLERANCE,
-            random_state=problem.seed,
-        )
+        return linear_model.LogisticRegression(solver="saga", max_iter=epochs, tol=TOLERANCE, **said)
 
 
 def _lines(columns: Columns, levels: Levels, classes: Classes | None, weights: Floats, intercept: Floats) -> Lines:

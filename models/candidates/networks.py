@@ -11,15 +11,17 @@ Sizes of a training are those that its entrant has for all rows of the feature s
 The learning rate is not scaled. Nothing here imports torch before a network predicts.
 """
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -102,6 +104,7 @@ class NetworkCandidate(Candidate):
 
     family: ClassVar[Family] = "network"
     tasks: ClassVar[frozenset[Task]] = frozenset({"binary", "multiclass", "regression"})
+    imports = ("models.train", "models.fitting", "models.serving.predict")
 
     def __init__(self, entrant: Entrant) -> None:
         """Take part with that training."""
@@ -228,12 +231,16 @@ def scaled(train: TrainRequest, rows: int, all_rows: int) -> TrainRequest:
 
 
 def run_training(title: str, request: TrainRequest, folder: Path) -> TrainResult:
-    """Run a training to its end, in a process group of its own that dies with this process.
+    """Run a training to its end: of one rank in this process, of several by the launcher.
+
+    Launched, it is a process group of its own that dies with this process.
 
     Raises:
         FranklinError: its own, or that it ended without an answer.
 
     """
+    if request.world_size == 1:  # whoever fits has a process for it, and a launcher's would import torch twice more
+        return _trained(request)
     path, log = folder / "request.json", folder / "log"
     path.write_text(request.model_dump_json(), encoding="utf-8")
     silent = {name: value for name, value in os.environ.items() if name != "FRANKLIN_PROGRESS"}
@@ -260,3 +267,15 @@ def run_training(title: str, request: TrainRequest, folder: Path) -> TrainResult
         last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
         raise FranklinError(f"the training of {title} ended with exit status {status}: {last}")
     return TrainResult.model_validate(answer["result"])
+
+
+def _trained(request: TrainRequest) -> TrainResult:
+    """Be the only rank of a training."""
+    from models.stopping import Stop
+    from models.train import train
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it says the same of every fit
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", "torch.distributed is disabled")
+        return cast("TrainResult", train(request, Stop()))

@@ -55,8 +55,8 @@ def read(folder: Path, manifest: Manifest, split: SplitName) -> Rows:
     return Rows(columns, np.concatenate([numbers, *flat], axis=1).astype(np.float32), codes.astype(np.int32), label)
 
 
-def entrant(folder: Path, name: Any, home: Path, **changes: Any) -> Entrant:
-    wanted = launch.request(folder, home, **SHORT)
+def entrant(folder: Path, name: Any, home: Path, ranks: int = 1, **changes: Any) -> Entrant:
+    wanted = launch.request(folder, home, "ddp" if ranks > 1 else "single", ranks, **SHORT)
     return Entrant(name=name, train=wanted.model_copy(update={"model": without_dropout(SMALL[name]), **changes}))
 
 
@@ -147,9 +147,16 @@ def test_a_killed_training_is_a_line(made: Any, tmp_path: Path) -> None:
     killer = Thread(target=kill)
     killer.start()
     with pytest.raises(FranklinError, match=r"^the training of MLP ended with exit status -9: ") as error:
-        NetworkCandidate(entrant(folder, "mlp", tmp_path)).fit(rows, seed=1, values={}, threads=1)
+        NetworkCandidate(entrant(folder, "mlp", tmp_path, ranks=2)).fit(rows, seed=1, values={}, threads=1)
     killer.join()
     assert "\n" not in str(error.value)
+
+
+def test_a_network_of_two_ranks_is_trained_by_the_launcher(made: Any, tmp_path: Path) -> None:
+    folder, manifest = made
+    train, test = (read(folder, manifest, split) for split in ("train", "test"))
+    fitted = NetworkCandidate(entrant(folder, "mlp", tmp_path, ranks=2)).fit(train, seed=1, values={}, threads=2)
+    assert score(fitted.predict(test), test) > 0.8
 
 
 def test_settings_that_there_are_not_are_a_line(made: Any, tmp_path: Path) -> None:
@@ -177,7 +184,7 @@ run_training("MLP", request, request.run_folder)
 
 def test_a_training_ends_with_the_fit_that_wanted_it(made: Any, tmp_path: Path) -> None:
     folder, _ = made
-    request = launch.request(folder, tmp_path / "run", max_epochs=10_000, patience=10_000)
+    request = launch.request(folder, tmp_path / "run", "ddp", 2, max_epochs=10_000, patience=10_000)
     (tmp_path / "asked.json").write_text(request.model_dump_json(), encoding="utf-8")
     with subprocess.Popen([sys.executable, "-c", FIT, str(tmp_path / "asked.json")]) as fit:
         launch.wait_for_checkpoint(tmp_path / "run", 0)
