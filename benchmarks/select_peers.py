@@ -1,8 +1,8 @@
 """Others that choose a model by themselves. They run in any interpreter that has their package and pandas.
 
 Each gets the encoded rows as a frame, numbers `x0, x1, ...` and categories `c0, c1, ...`, and so many seconds in which
-to look and to fit. Where rows are parted by date it is given validation as such, since the days to come are not like
-rows by chance; else train and validation together, to be parted as it likes.
+to look and to fit. Where rows are parted by date, validation is given apart, since the days to come are not like rows
+by chance; else train and validation together, to be parted as it likes.
 """
 
 from collections.abc import Callable
@@ -61,21 +61,24 @@ def flaml(asked: Asked) -> tuple[Predict, str]:
 
 
 def autogluon(asked: Asked) -> tuple[Predict, str]:
-    """AutoGluon (Erickson et al. 2020) with its best quality: bagged and stacked."""
+    """AutoGluon (Erickson et al. 2020) with its best quality: bagged and stacked, each bag on rows of all days.
+
+    So all rows are learned from, as others do in the end; with validation as tuning data it would leave those out.
+    """
+    import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     metric = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "root_mean_squared_error"}[asked.task]
-    apart = {} if asked.validation is None else {"tuning_data": asked.validation, "use_bag_holdout": True}
+    rows = asked.learn if asked.validation is None else pd.concat([asked.learn, asked.validation], ignore_index=True)
     found = TabularPredictor("y", problem_type=asked.task, eval_metric=metric, path=str(asked.folder / "autogluon"))
     found.fit(
-        asked.learn,
+        rows,
         time_limit=asked.seconds,
         presets="best_quality",
         num_cpus=CORES,
         num_gpus=0,
         ds_args={"memory_safe_fits": False},  # those would be processes of ray
         verbosity=0,
-        **apart,
     )
 
     def scores(frame: Any) -> Any:

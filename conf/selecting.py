@@ -195,9 +195,10 @@ class Dependence(Strict):
 
 
 class Explanation(Strict):
-    """Why a candidate says what it says, on the same test rows for all."""
+    """Why a candidate says what it says, on the same test rows for all; of a slow one, on some of those."""
 
     candidate: CandidateName
+    rows: int = Field(ge=0, description="of test that were looked at")
     coefficients: list[Weight] = Field(description="of linear models, standardised columns; [] for others")
     importance: list[Weight] = Field(description="loss of the main metric when a column is permuted (Breiman 2001)")
     dependence: list[Dependence]

@@ -130,13 +130,15 @@ class Bench:
 
     def seconds(self, entry: Entry, rows: int) -> float:
         """Predict what a fit of a candidate that has been fitted takes."""
-        return seconds_at(rows, entry.seen, self._start)
+        work = entry.candidate.work
+        return seconds_at(work(rows), [(work(seen), seconds) for seen, seconds in entry.seen], self._start)
 
     def processor_seconds(self, entry: Entry, rows: int) -> float | None:
         """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded."""
         done = [fit for fit in self.fits if fit.candidate == entry.name and fit.failure is None]
-        seen = [(fit.rows, fit.processor_seconds) for fit in done if fit.phase != "trial"]
-        return seconds_at(rows, seen) if seen else None
+        work = entry.candidate.work
+        seen = [(work(fit.rows), fit.processor_seconds) for fit in done if fit.phase != "trial"]
+        return seconds_at(work(rows), seen) if seen else None
 
     @property
     def fits(self) -> list[Fit]:

@@ -5,25 +5,26 @@ from typing import TypeVar
 
 import numpy as np
 
-Seen = Sequence[tuple[int, float]]  # rows and seconds of fits
+Seen = Sequence[tuple[float, float]]  # rows, or another measure of the work, and seconds of fits
 Name = TypeVar("Name", bound=str)
 STEEPEST = 2.0
 QUICKEST = 1e-3  # second: what is less is noise
+OWN = 0.2  # of a fit's seconds make its law at least: what is left beside a start may be noise alone
 MARGIN = 1.25  # seconds that are reserved for each predicted one
 FEWEST_SECONDS = 10.0  # that a fit may take however poor the budget is: a network has to start
 PATIENCE = 3.0  # times its predicted seconds, after which a fit is ended
 STEPS = 40  # of a bisection
 
 
-def seconds_at(rows: int, seen: Seen, start: float = 0.0) -> float:
-    """Predict the seconds of a fit on so many rows: a power law through two of the sizes seen, each by its median.
+def seconds_at(work: float, seen: Seen, start: float = 0.0) -> float:
+    """Predict the seconds of a fit of so much work: a power law through two of the sizes seen, each by its median.
 
     They are the largest one and the next that is at most half of it: of two that are nearly the same, noise would make
-    the law. The exponent is between 0 and 2. If there are no two such, it is 1 for more rows and 1/2 for fewer: part of
+    the law. The exponent is between 0 and 2. If there are no two such, it is 1 for more work and 1/2 for less: part of
     the seconds may be a start of its own.
 
     Args:
-        rows: of the fit.
+        work: of the fit, such as its rows.
         seen: at least one fit.
         start: seconds that any fit takes, whatever is fitted.
 
@@ -32,12 +33,13 @@ def seconds_at(rows: int, seen: Seen, start: float = 0.0) -> float:
     smaller = [size for size, _ in seen if 2 * size <= largest]
     sizes = [max(smaller), largest] if smaller else [largest]
     medians = [float(np.median([seconds for size, seconds in seen if size == each])) for each in sizes]
-    times = [max(QUICKEST, median - start) for median in medians]
     if smaller:
+        times = [max(OWN * median, median - start) for median in medians]
         exponent = float(np.clip(np.log(times[1] / times[0]) / np.log(sizes[1] / sizes[0]), 0, STEEPEST))
     else:
-        exponent = 1.0 if rows > sizes[0] else 0.5
-    return float(start + times[-1] * (max(1, rows) / sizes[-1]) ** exponent)
+        exponent = 1.0 if work > sizes[0] else 0.5
+    own = max(QUICKEST, medians[-1] - start)
+    return float(start + own * (max(1, work) / sizes[-1]) ** exponent)
 
 
 def patience(predicted: float, fit_seconds: float) -> float:

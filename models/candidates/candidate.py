@@ -62,6 +62,10 @@ class Candidate(ABC):
         """Give the settings to search, each with its range; {}: there are none."""
         return {}
 
+    def work(self, rows: int) -> float:
+        """Give the work of a fit on so many rows, of which ratios alone mean something: as it grows with rows."""
+        return rows
+
     @abstractmethod
     def fit(self, rows: Rows, *, seed: int, values: Mapping[str, Value], threads: int) -> Fitted:
         """Learn.

@@ -1,5 +1,6 @@
 """Why a candidate says what it says: coefficients, permutation importance and partial dependence, on the same rows."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from models.candidates.rows import Rows
 from models.evaluation.metrics import Floats, Ints, judge, main_metric
 
 MOST_ROWS, DEPENDENCE_ROWS = 5_000, 1_000
+SECONDS, BATCH_ROWS, FEWEST_ROWS = 60.0, 500, 200  # for importances, at most; what tells how long a row takes
 REPETITIONS, FEW_REPETITIONS, MANY_FEATURES = 4, 2, 80
 DRAWN = 6  # columns whose dependence is looked at
 
@@ -47,17 +49,19 @@ def explain(
     Args:
         fitted: has learned.
         candidate: its name.
-        rows: held-out rows with their labels, the same for all; at most 5,000 of them are taken.
+        rows: held-out rows with their labels, the same for all; at most 5,000 of them are taken, and of those fewer by
+            a candidate that predicts so slowly that its importances would take longer than a minute.
         seed: of what is drawn.
         manifest: gives columns their raw units, levels their names, and says which columns belong together.
         levels: column -> names of its codes, the reserved ones first; None: the manifest's.
 
     """
     generator = np.random.default_rng(seed)
-    sample = rows.take(np.sort(generator.permutation(len(rows))[:MOST_ROWS]))
+    drawn = generator.permutation(len(rows))[:MOST_ROWS]
     named = level_names(rows.columns, manifest, levels or {})
     known = features(rows.columns, manifest, named)
     repetitions = FEW_REPETITIONS if len(known) > MANY_FEATURES else REPETITIONS
+    sample = rows.take(np.sort(drawn[: _affordable(fitted, rows.take(drawn), len(known) * repetitions)]))
     orders = [generator.permutation(len(sample)) for _ in range(repetitions)]
     importance = _importance(fitted, sample, known, orders)
     ranked = {weight.name: place for place, weight in enumerate(importance)}
@@ -66,8 +70,22 @@ def explain(
     few = sample.take(np.sort(generator.permutation(len(sample))[:DEPENDENCE_ROWS]))
     dependence = [found for feature in first if (found := _dependence(fitted, feature, sample, few)) is not None]
     return Explanation(
-        candidate=candidate, coefficients=_coefficients(fitted, named), importance=importance, dependence=dependence
+        candidate=candidate,
+        rows=len(sample),
+        coefficients=_coefficients(fitted, named),
+        importance=importance,
+        dependence=dependence,
     )
+
+
+def _affordable(fitted: Fitted, rows: Rows, predictions: int) -> int:
+    """How many rows can be predicted so often within `SECONDS`, by the time that one batch of them takes."""
+    batch = rows.take(np.arange(min(BATCH_ROWS, len(rows))))
+    fitted.predict(batch.take(np.arange(1)))  # what it does once
+    started = time.perf_counter()
+    fitted.predict(batch)
+    a_row = (time.perf_counter() - started) / len(batch)
+    return min(len(rows), max(FEWEST_ROWS, int(SECONDS / (a_row * max(1, predictions)))))
 
 
 def _coefficients(fitted: Fitted, named: Mapping[str, Sequence[str]]) -> list[Weight]:

@@ -94,6 +94,7 @@ HELD_OUT = 0.15  # of the rows, to stop by
 FEWEST_ROWS = 10
 EPOCH_STEPS, FEWEST_STEPS = 32, 500
 SMALLEST_BATCH, MOST_EPOCHS = 32, 50
+STEP_ROWS = 128  # that a step takes as long for as it does for nothing
 PREDICTED_ROWS = 4096  # at a time
 WEIGHTS, MODEL, MANIFEST = "weights.pt", "model.json", "manifest.json"
 NETWORK: TypeAdapter[AnyNetwork] = TypeAdapter(AnyNetwork)
@@ -124,6 +125,13 @@ class NetworkCandidate(Candidate):
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
         """Give keys of the training's settings."""
         return SPACES[self.name]
+
+    def work(self, rows: int) -> float:
+        """Give the rows that all steps of its training look at, and some more for each step."""
+        learn = max(1, round((1 - HELD_OUT) * rows))
+        train = scaled(self._train, learn, self._manifest.splits["train"].rows)
+        batch, epochs = train.feed.batch_size, train.trainer.max_epochs
+        return epochs * -(-learn // batch) * (STEP_ROWS + min(learn, batch))
 
     def fit(self, rows: Rows, *, seed: int, values: Mapping[str, Value], threads: int) -> Fitted:
         """Train on most of the rows and stop by the others, in processes that end with this one.

@@ -40,7 +40,8 @@ def reasons(view: View) -> Reasons:
     known = sorted(view.findings.explanations, key=lambda one: place.get(one.candidate, len(place)))
     if not known:
         return Reasons([], [], [])
-    made = {one.candidate: _reason(view, one) for one in known}
+    most = max(one.rows for one in known)
+    made = {one.candidate: _reason(view, one, most) for one in known}
     first = [name for name in (view.recommended.candidate, view.best.candidate) if name in made]
     full = [made[name] for name in dict.fromkeys(first)]
     folded = [reason for name, reason in made.items() if name not in first]
@@ -60,12 +61,15 @@ def reasons(view: View) -> Reasons:
     return Reasons(said, full, folded)
 
 
-def _reason(view: View, one: Explanation) -> Reason:
+def _reason(view: View, one: Explanation, most: int) -> Reason:
     blind, role = view.names.blind, view.role(one.candidate)
     shown = [] if blind else one.dependence
     scores = [score for depends in shown for score in depends.scores]
     ends = (min(scores, default=0.0), max(scores, default=1.0))
     left = len(one.importance) - BARS
+    more = [f"{left} columns matter less and are not drawn."] if left > 0 else []
+    if one.rows < most:
+        more.append(f"It predicts slowly, so {one.rows:,} of the {most:,} rows were looked at.")
     return Reason(
         label=view.names[one.candidate],
         role=role,
@@ -74,7 +78,7 @@ def _reason(view: View, one: Explanation) -> Reason:
         coefficients=""
         if blind
         else _bars(one.coefficients[:SHOWN_COEFFICIENTS], role, f"coefficients of {view.names[one.candidate]}"),
-        more=f"{left} columns matter less and are not drawn." if left > 0 else "",
+        more=" ".join(more),
         dependence=[(depends.name, _drawn(depends, role, ends)) for depends in shown],
     )
 

@@ -167,6 +167,7 @@ def regression() -> Findings:
         explanations=[
             Explanation(
                 candidate="linear_regression",
+                rows=100,
                 coefficients=[
                     Weight(name=name, value=value, error=0) for name, value in (("bmi", 24.7), ("sex", -11.4))
                 ],

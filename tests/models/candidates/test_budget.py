@@ -68,3 +68,8 @@ def test_patience_is_a_multiple_of_what_was_foretold_within_limits() -> None:
 def test_what_any_fit_takes_does_not_grow_with_rows() -> None:
     assert seconds_at(10_000, [(100, 0.5)], start=0.5) < 0.7
     assert seconds_at(10_000, [(100, 0.5), (1000, 1.4)], start=0.4) == pytest.approx(0.4 + 10)
+
+
+def test_what_is_little_more_than_a_start_makes_no_steep_law() -> None:
+    seen = [(128, 0.094), (384, 0.164)]
+    assert 0.16 < seconds_at(1280, seen, start=0.087) < 0.5

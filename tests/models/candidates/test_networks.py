@@ -225,3 +225,10 @@ def shipped_anywhere(name: str, group: str) -> Any:
     from conf.compose import compose
 
     return getattr(compose("digits", [f"model={name}"]), group)
+
+
+def test_the_work_of_a_network_is_its_steps_and_not_its_rows(made: Any, tmp_path: Path) -> None:
+    candidate = NetworkCandidate(entrant(made[0], "mlp", tmp_path))
+    few, more, many = (candidate.work(rows) for rows in (100, 1_000, 100_000))
+    assert few < more < 4 * few  # as many steps, nearly
+    assert many > 5 * more

@@ -101,7 +101,7 @@ def assumptions() -> list[Finding]:
 def explanation(name: CandidateName, generator: np.random.Generator) -> Explanation:
     if FAMILIES[name] == "baseline":
         nothing = [Weight(name=column, value=0.0, error=0.0) for column in COLUMNS]
-        return Explanation(candidate=name, coefficients=[], importance=nothing, dependence=[])
+        return Explanation(candidate=name, rows=100, coefficients=[], importance=nothing, dependence=[])
     sizes = np.array([0.071, 0.022, 0.018, 0.011, 0.009, 0.006, 0.002, 0.0006, -0.0002])
     sizes = sizes * generator.uniform(0.9, 1.1, len(sizes))
     importance = [
@@ -127,4 +127,4 @@ def explanation(name: CandidateName, generator: np.random.Generator) -> Explanat
     if linear:
         pairs = [("dep_hour", 0.44), ("carrier=ExpressJet (EV)", 0.31), ("visib", -0.12), ("distance", -0.04)]
         coefficients = [Weight(name=column, value=value, error=0) for column, value in pairs]
-    return Explanation(candidate=name, coefficients=coefficients, importance=importance, dependence=dependence)
+    return Explanation(candidate=name, rows=100, coefficients=coefficients, importance=importance, dependence=dependence)
