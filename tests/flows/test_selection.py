@@ -1,13 +1,17 @@
 """`model=selected` is what the newest contest of an experiment has recommended; what makes no contest is told early."""
 
+import logging
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from conf.errors import FranklinError
 from conf.networks import Resnet, Selected
 from flows.contestants import contest_settings, networks, spelt
-from flows.selection import Selection, keep, kept, learning, newest_blind, settled
+from flows.display import Log, display
+from flows.pipeline import pipeline
+from flows.selection import TAKEN, Selection, keep, kept, learning, newest_blind, settled
 from models.parallel.room import ranks_of
 
 
@@ -51,6 +55,37 @@ def test_a_network_is_composed_as_it_learned_and_what_is_said_is_stronger(home: 
     assert (settings.model.blocks, settings.optimizer.learning_rate) == (2, 0.004)
     assert (settings.trainer.max_epochs, settings.feed.batch_size) == (5, 256)
     assert "model.width" in settings.tuner.space
+
+
+def test_a_run_that_is_tried_again_or_resumed_takes_what_it_took_whatever_was_chosen_meanwhile(home: Path) -> None:
+    values = {"model.blocks": 2}
+    keep(home, "flights_delay", selection(home, candidate="resnet", values=values))
+    first = settled("flights_delay", ["model=selected"], run="1")
+    keep(home, "flights_delay", selection(home))
+    assert settled("flights_delay", ["model=selected"], run="1") == first
+    resumed = ["model=selected", f"resume={home / 'runs' / '1'}"]
+    assert settled("flights_delay", resumed).model == first.model
+    assert settled("flights_delay", resumed, run="2").model == first.model
+    again = ["model=selected", f"resume={home / 'runs' / '2'}"]
+    assert settled("flights_delay", again, run="3").model == first.model
+    newer = Selected(name="selected", candidate="ridge", values={})
+    assert settled("flights_delay", ["model=selected"], run="4").model == newer
+    assert settled("flights_delay", ["model=selected"]).model == newer
+
+
+def test_the_flow_keeps_what_it_took_in_the_folder_of_its_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, deployment = str(uuid4()), str(uuid4())
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", number)
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", deployment)
+    keep(home, "flights_delay", selection(home, candidate="lasso"))
+    shown = display.set(Log(logging.getLogger(__name__)))
+    for candidate in ("lasso", "ridge"):  # the second time, as if it were tried again
+        keep(home, "flights_delay", selection(home, candidate=candidate))
+        with pytest.raises(FranklinError, match=r"127\.0\.0\.1:9"):  # where no MLflow is
+            pipeline.fn("flights_delay", overrides=["model=selected", "tracking.uri=http://127.0.0.1:9"])
+        taken = Selection.model_validate_json((home / "runs" / number / TAKEN).read_text(encoding="utf-8"))
+        assert taken.candidate == "lasso"
+    display.reset(shown)
 
 
 def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
