@@ -13,6 +13,7 @@ from flows.display import Log, display
 from flows.pipeline import pipeline
 from flows.selection import TAKEN, Selection, keep, kept, learning, newest_blind, settled
 from models.parallel.room import ranks_of
+from tests.flows.command import complaint, franklin
 
 
 @pytest.fixture
@@ -97,8 +98,19 @@ def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
         settled("flights_delay", ["model=selected"])
 
 
+@pytest.mark.parametrize("words", [["model=selected"], ["model=selected", "model.candidate=ridge"]])
+def test_there_is_no_plan_of_what_is_no_network_and_that_is_said_before_anything_starts(
+    home: Path, words: list[str]
+) -> None:
+    keep(home, "flights_delay", selection(home))
+    said = complaint(franklin("plan", "flights_delay", *words, home=home))
+    assert "model=selected is ridge, which is no network" in said
+    assert "`franklin run` fits it, and model=mlp or another network has a plan" in said
+    assert [each.name for each in home.iterdir()] == ["contests"]
+
+
 @pytest.mark.parametrize(
-    ("experiment", "overrides", "complaint"),
+    ("experiment", "overrides", "told"),
     [
         ("flights_delay", ["contest.candidates=[rigde]"], "did you mean 'ridge'"),
         ("flights_airtime", ["contest.candidates=[logistic_regression]"], "did you mean 'linear_regression'"),
@@ -112,11 +124,11 @@ def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
         ("text", [], "text is of sequences.*franklin run text"),
     ],
 )
-def test_what_makes_no_contest_is_told_in_one_line(experiment: str, overrides: list[str], complaint: str) -> None:
+def test_what_makes_no_contest_is_told_in_one_line(experiment: str, overrides: list[str], told: str) -> None:
     words = spelt(overrides)
-    with pytest.raises(FranklinError, match=complaint) as told:
+    with pytest.raises(FranklinError, match=told) as error:
         networks(experiment, words, contest_settings(experiment, words))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_short_words_are_those_of_the_contest() -> None:
@@ -137,7 +149,7 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "complaint"),
+    ("overrides", "told"),
     [
         (["strategy=ddp"], "ridge, fitted in one process: strategy=ddp is for networks"),
         (["tuner=tpe"], "tuner=tpe is for networks, and the contest has tried settings already"),
@@ -146,7 +158,7 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
         (["model.candidate=rigde"], "did you mean 'ridge'"),
     ],
 )
-def test_what_only_networks_can_do_is_not_asked_of_others(home: Path, overrides: list[str], complaint: str) -> None:
+def test_what_only_networks_can_do_is_not_asked_of_others(home: Path, overrides: list[str], told: str) -> None:
     keep(home, "flights_delay", selection(home))
-    with pytest.raises(FranklinError, match=complaint):
+    with pytest.raises(FranklinError, match=told):
         ranks_of(settled("flights_delay", ["model=selected", *overrides]))
