@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -14,6 +15,8 @@ from conf.schema import Settings
 from conf.selecting import Findings, Standing
 from conf.strict import Strict
 
+R = TypeVar("R", bound=Strict)
+OR_ANOTHER = "or say --run FOLDER of another one"
 TAKEN = "selection.json"  # in a run's folder: what it has taken
 LEARNING = (
     "model",
@@ -46,11 +49,27 @@ def keep(home: Path, experiment: str, selection: Selection) -> None:
 
 
 def kept(home: Path, experiment: str) -> Selection | None:
-    """That of the newest finished contest of an experiment, if there is one."""
+    """That of the newest finished contest of an experiment, if there is one.
+
+    Raises:
+        FranklinError: another version of franklin has written it.
+
+    """
+    file = _file(home, experiment)
+    return read(Selection, file, _again(file)) if file.exists() else None
+
+
+def read(kind: type[R], file: Path, way_out: str) -> R:
+    """Read what franklin has written, and tell the way out if it can't be read.
+
+    Raises:
+        FranklinError: it is of another version of franklin, or damaged.
+
+    """
     try:
-        return _read(_file(home, experiment))
-    except FileNotFoundError:
-        return None
+        return kind.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise FranklinError(f"{file} is of another version of franklin, or damaged: {way_out}") from None
 
 
 def fitted_rows(standing: Standing, findings: Findings) -> int | None:
@@ -63,15 +82,16 @@ def fitted_rows(standing: Standing, findings: Findings) -> int | None:
 def newest_blind(home: Path) -> Path:
     """The folder of the newest contest in which nobody has chosen yet.
 
+    One that can't be read, but seems to wait, is not passed over: its letters would choose in another contest for good.
+
     Raises:
-        FranklinError: there is none.
+        FranklinError: there is none, or another version of franklin has written of it.
 
     """
     files = sorted((home / "contests").glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files:
-        selection = _read(file)
-        if selection.candidate is None:
-            return selection.folder
+        if not _chosen(file):
+            return read(Selection, file, f"{_again(file)}, {OR_ANOTHER}").folder
     raise FranklinError(f"no contest in {home} waits for a choice; run `franklin select EXPERIMENT blind=true`")
 
 
@@ -102,7 +122,7 @@ def settled(experiment: str, overrides: Sequence[str] = (), run: str | None = No
     own = settings.home / "runs" / run / TAKEN if run else None
     earlier = settings.resume / TAKEN if settings.resume else None
     before = next((file for file in (own, earlier) if file and file.exists()), None)
-    selection = _read(before) if before else _newest(settings, experiment)
+    selection = read(Selection, before, "begin a new run") if before else _newest(settings, experiment)
     if own and own != before:
         _write(own, selection)
     return _with(selection, settings, experiment, overrides)
@@ -143,8 +163,17 @@ def _with(selection: Selection, settings: Settings, experiment: str, overrides: 
     return compose(experiment, [f"model={selection.candidate}", *sized, *selection.overrides, *found, *said])
 
 
-def _read(file: Path) -> Selection:
-    return Selection.model_validate_json(file.read_text(encoding="utf-8"))
+def _chosen(file: Path) -> bool:
+    """Whether a file names a candidate, whichever version of franklin has written it."""
+    try:
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(tree, dict) and bool(tree.get("candidate"))
+
+
+def _again(file: Path) -> str:
+    return f"hold the contest of {file.stem} again with `franklin select`"
 
 
 def _write(file: Path, selection: Selection) -> None:

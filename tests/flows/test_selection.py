@@ -1,6 +1,8 @@
 """`model=selected` is what the newest contest of an experiment has recommended; what makes no contest is told early."""
 
 import logging
+import os
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -96,6 +98,44 @@ def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
     assert newest_blind(home) == home / "runs" / "1" / "contest"
     with pytest.raises(FranklinError, match=r"nobody has chosen; read .*report\.html and run `franklin choose LETTER`"):
         settled("flights_delay", ["model=selected"])
+
+
+OLDER = ['{"candidate": %s, "folder": "runs/1/contest", "of_long_ago": 1}', '{"candidate": %s}']
+
+
+@pytest.mark.parametrize("older", [*(each % "null" for each in OLDER), "", "[]", "\x80"])
+def test_a_contest_of_another_version_that_may_wait_is_named_with_the_way_out(home: Path, older: str) -> None:
+    keep(home, "flights_airtime", selection(home, candidate=None))
+    file = home / "contests" / "flights_delay.json"
+    file.write_bytes(older.encode("latin-1"))
+    line = f"{file} is of another version of franklin, or damaged: hold the contest of flights_delay again with "
+    for ask in (lambda: newest_blind(home), lambda: settled("flights_delay", ["model=selected"])):
+        with pytest.raises(FranklinError, match=re.escape(line)) as told:
+            ask()
+        assert "\n" not in str(told.value)
+    os.utime(file, (1, 1))  # older than another one that waits, it is in nobody's way
+    assert newest_blind(home) == home / "runs" / "1" / "contest"
+    keep(home, "flights_delay", selection(home))  # as one that is held again
+    assert settled("flights_delay", ["model=selected"]).model.name == "selected"
+
+
+@pytest.mark.parametrize("older", [each % '"ridge"' for each in OLDER])
+def test_a_contest_of_another_version_that_waits_for_nobody_is_in_nobodys_way(home: Path, older: str) -> None:
+    keep(home, "flights_airtime", selection(home, candidate=None))
+    (home / "contests" / "flights_delay.json").write_text(older, encoding="utf-8")
+    assert newest_blind(home) == home / "runs" / "1" / "contest"
+
+
+def test_choose_tells_what_it_cannot_read_in_one_line(home: Path) -> None:
+    findings = home / "runs" / "1" / "contest" / "findings.json"
+    findings.parent.mkdir(parents=True)
+    findings.write_text('{"experiment": "flights_delay", "of_long_ago": 1}', encoding="utf-8")
+    keep(home, "flights_delay", selection(home, candidate=None))
+    said = complaint(franklin("choose", "A", home=home))
+    assert said.endswith(
+        f"{findings} is of another version of franklin, or damaged: hold the contest again with `franklin select`, "
+        "or say --run FOLDER of another one"
+    )
 
 
 @pytest.mark.parametrize("words", [["model=selected"], ["model=selected", "model.candidate=ridge"]])
