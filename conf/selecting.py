@@ -83,13 +83,18 @@ class Fit(Strict):
 
 
 class Latency(Strict):
-    """Seconds of a prediction: of one row alone, and of a batch for each of its rows."""
+    """Seconds of a prediction: of one row alone, and of a batch for each of its rows.
+
+    A 99th percentile is null where there were too few predictions to tell it from the longest of all.
+    """
 
     one_p50_seconds: float
-    one_p99_seconds: float
+    one_p99_seconds: float | None
+    one_predictions: int | None = Field(default=None, description="that were timed; null: nobody wrote it down")
     batch_rows: int
     batch_p50_seconds: float = Field(description="a row, in a batch")
-    batch_p99_seconds: float = Field(description="a row, in a batch")
+    batch_p99_seconds: float | None = Field(description="a row, in a batch")
+    batch_predictions: int | None = Field(default=None, description="that were timed; null: nobody wrote it down")
 
 
 class PowerLaw(Strict):

@@ -9,7 +9,7 @@ from conf.exchange import Track
 from conf.selecting import FINDINGS, Choice, Findings
 from flows.owners import owner
 from flows.reach import check_reachable
-from flows.selection import fitted_rows, keep, kept, newest_blind
+from flows.selection import OR_ANOTHER, fitted_rows, keep, kept, newest_blind, read
 from flows.server import variables
 
 
@@ -27,17 +27,20 @@ def choose(letter: str, run: str | None, home: Path) -> tuple[Findings, Path]:
         The findings, and the contest's folder.
 
     Raises:
-        FranklinError: no contest waits for a choice, this one has one, or there is no such letter.
+        FranklinError: no contest waits for a choice, this one has one, there is no such letter, or another version of
+            franklin has held it.
 
     """
     os.environ.update(variables(home))
     folder = folder_of(run, home)
-    findings = Findings.model_validate_json((folder / FINDINGS).read_text(encoding="utf-8"))
+    findings = read(Findings, folder / FINDINGS, f"hold the contest again with `franklin select`, {OR_ANOTHER}")
     check(findings, letter, folder)
     found = owner(folder.parent)
     if found is None:
         raise FranklinError(f"{folder.parent} is no run folder: it has no owner.json; name that of a contest")
     check_reachable(found.track.uri)
+    own = folder.resolve().parents[2]  # the home that the contest was held in
+    selection = kept(own, findings.experiment)
     chosen = next(name for name, label in findings.labels.items() if label == letter.upper())
     standing = next(each for each in findings.standings if each.candidate == chosen)
     if findings.choice is None:
@@ -45,8 +48,6 @@ def choose(letter: str, run: str | None, home: Path) -> tuple[Findings, Path]:
         choice = Choice(candidate=standing.candidate, label=letter.upper(), at=at)
         findings = findings.model_copy(update={"choice": choice})
         _rewrite(folder / FINDINGS, findings.model_dump_json(indent=2))
-    own = folder.resolve().parents[2]  # the home that the contest was held in
-    selection = kept(own, findings.experiment)
     if selection is not None and selection.folder.resolve() == folder.resolve():  # else a newer one has taken its place
         chosen_one = {
             "candidate": standing.candidate,

@@ -89,8 +89,11 @@ def network(settings: Settings) -> AnyNetwork:
 
     """
     if isinstance(settings.model, Selected):
-        who = settings.model.candidate or "selected"
-        raise FranklinError(f"model={who} is no network: it is fitted in one process, and there is nothing to plan")
+        who = settings.model.candidate or "a candidate"
+        raise FranklinError(
+            f"model=selected is {who}, which is no network: it is fitted in one process, so there "
+            "is no plan; `franklin run` fits it, and model=mlp or another network has a plan"
+        )
     return settings.model
 
 

@@ -45,7 +45,8 @@ def pipeline(
         overrides: further `group=choice` and `key=value`, such as `trainer.max_epochs=3`.
 
     """
-    settings = settled(experiment, [f"strategy={strategy}", f"tuner={tuner}", *overrides])
+    said = [f"strategy={strategy}", f"tuner={tuner}", *overrides]
+    settings = settled(experiment, said, run=str(flow_run.id))  # tried again, it takes the same candidate
     return run_stages(settings).model_dump(mode="json")
 
 

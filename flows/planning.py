@@ -7,7 +7,7 @@ from rich.console import Console, Group
 from conf.exchange import PlanResult, PrepareResult
 from conf.schema import Settings
 from flows.display import Terminal
-from flows.engines import PLAN, PREPARE, to_plan, to_prepare
+from flows.engines import PLAN, PREPARE, network, to_plan, to_prepare
 from flows.plans import candidates, judge, table, unsuited
 from flows.processes import Cost, run_engine
 from spark_jobs.fingerprint import fingerprint, pinned
@@ -17,9 +17,11 @@ def plans(settings: Settings) -> Group:
     """Plan every strategy for a feature set, which is prepared first if it is not there.
 
     Raises:
-        FranklinError: a mistake that a person can mend.
+        FranklinError: a mistake that a person can mend, such as a candidate that is no network, for which there is no
+            plan.
 
     """
+    network(settings)  # a mistake is told before anything starts
     folder = settings.home / "plans" / uuid4().hex
     asked = candidates(settings)
     settings = settings.model_copy(update={"data": pinned(settings.data, folder.name)})

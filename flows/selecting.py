@@ -23,6 +23,7 @@ from flows.processes import Progress
 from flows.selection import Selection, fitted_rows, keep, learning
 from flows.stages import crashed, prepare
 from flows.standings import hidden, record, shown
+from models.candidates.reading import flattered
 
 
 def run_name() -> str:
@@ -86,7 +87,10 @@ def contest(
 ) -> Findings:
     """Hold the contest; a retry goes on with the journal of the fits that were done."""
     folder, settings = run.folder / "contest", run.settings
-    check_named(settings.contest, read_manifest(feature_set).task)  # which may have been inferred
+    manifest = read_manifest(feature_set)
+    check_named(settings.contest, manifest.task)  # which may have been inferred
+    for line in flattered(manifest):
+        run.display.say(f"  {line}")
     with run.stage("contest") as stage:
         request = to_contest(settings, folder, feature_set, entrants, looked=looked, absent=absent)
         result = stage.run(CONTEST, request, ContestResult, _watch(stage, blind=settings.contest.blind))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -14,6 +15,9 @@ from conf.schema import Settings
 from conf.selecting import Findings, Standing
 from conf.strict import Strict
 
+R = TypeVar("R", bound=Strict)
+OR_ANOTHER = "or say --run FOLDER of another one"
+TAKEN = "selection.json"  # in a run's folder: what it has taken
 LEARNING = (
     "model",
     "optimizer",
@@ -41,19 +45,31 @@ class Selection(Strict):
 
 def keep(home: Path, experiment: str, selection: Selection) -> None:
     """Write it down, in place of that of the contest before."""
-    file = _file(home, experiment)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{selection.run_id}")
-    temporary.write_text(selection.model_dump_json(indent=2), encoding="utf-8")
-    temporary.replace(file)
+    _write(_file(home, experiment), selection)
 
 
 def kept(home: Path, experiment: str) -> Selection | None:
-    """That of the newest finished contest of an experiment, if there is one."""
+    """That of the newest finished contest of an experiment, if there is one.
+
+    Raises:
+        FranklinError: another version of franklin has written it.
+
+    """
+    file = _file(home, experiment)
+    return read(Selection, file, _again(file)) if file.exists() else None
+
+
+def read(kind: type[R], file: Path, way_out: str) -> R:
+    """Read what franklin has written, and tell the way out if it can't be read.
+
+    Raises:
+        FranklinError: it is of another version of franklin, or damaged.
+
+    """
     try:
-        return Selection.model_validate_json(_file(home, experiment).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        return kind.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise FranklinError(f"{file} is of another version of franklin, or damaged: {way_out}") from None
 
 
 def fitted_rows(standing: Standing, findings: Findings) -> int | None:
@@ -66,15 +82,16 @@ def fitted_rows(standing: Standing, findings: Findings) -> int | None:
 def newest_blind(home: Path) -> Path:
     """The folder of the newest contest in which nobody has chosen yet.
 
+    One that can't be read, but seems to wait, is not passed over: its letters would choose in another contest for good.
+
     Raises:
-        FranklinError: there is none.
+        FranklinError: there is none, or another version of franklin has written of it.
 
     """
     files = sorted((home / "contests").glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files:
-        selection = Selection.model_validate_json(file.read_text(encoding="utf-8"))
-        if selection.candidate is None:
-            return selection.folder
+        if not _chosen(file):
+            return read(Selection, file, f"{_again(file)}, {OR_ANOTHER}").folder
     raise FranklinError(f"no contest in {home} waits for a choice; run `franklin select EXPERIMENT blind=true`")
 
 
@@ -83,10 +100,17 @@ def learning(overrides: Sequence[str]) -> list[str]:
     return [each for each in overrides if each.partition("=")[0].partition(".")[0] in LEARNING]
 
 
-def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
+def settled(experiment: str, overrides: Sequence[str] = (), run: str | None = None) -> Settings:
     """Compose the settings of a run, where `model=selected` becomes what was selected.
 
     A network is composed as any other, with what the contest has found for it; what is said in `overrides` is stronger.
+    What a run has taken stays with it: when it is tried again, or when another one resumes it, it is what it was,
+    whatever contests were held meanwhile.
+
+    Args:
+        experiment: a name under conf/experiment, or the path of a YAML file.
+        overrides: `group=choice` and `key=value`.
+        run: name of the run's folder, in which is kept what it takes; None: there is none yet.
 
     Raises:
         FranklinError: as `compose`, or there is nothing selected yet.
@@ -95,6 +119,22 @@ def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
     settings = compose(experiment, overrides)
     if not isinstance(settings.model, Selected) or settings.model.candidate is not None:
         return settings
+    own = settings.home / "runs" / run / TAKEN if run else None
+    earlier = settings.resume / TAKEN if settings.resume else None
+    before = next((file for file in (own, earlier) if file and file.exists()), None)
+    selection = read(Selection, before, "begin a new run") if before else _newest(settings, experiment)
+    if own and own != before:
+        _write(own, selection)
+    return _with(selection, settings, experiment, overrides)
+
+
+def _newest(settings: Settings, experiment: str) -> Selection:
+    """What the newest contest has selected.
+
+    Raises:
+        FranklinError: there is nothing.
+
+    """
     selection = kept(settings.home, settings.experiment)
     if selection is None:
         raise FranklinError(
@@ -106,6 +146,13 @@ def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
             f"model=selected: the contest of {settings.experiment} is blind, and nobody has chosen; read "
             f"{selection.folder / 'report.html'} and run `franklin choose LETTER`"
         )
+    return selection
+
+
+def _with(selection: Selection, settings: Settings, experiment: str, overrides: Sequence[str]) -> Settings:
+    """Put what was selected in the place of `model=selected`."""
+    if not isinstance(settings.model, Selected) or selection.candidate is None:
+        raise TypeError("nothing was selected")
     if selection.candidate not in NETWORKS:
         values = {**selection.values, **settings.model.values}
         chosen = {"candidate": selection.candidate, "values": values, "rows": settings.model.rows or selection.rows}
@@ -114,6 +161,26 @@ def settled(experiment: str, overrides: Sequence[str] = ()) -> Settings:
     found = [f"{key}={json.dumps(value)}" for key, value in selection.values.items()]
     sized = selection.sized.get(selection.candidate, [])
     return compose(experiment, [f"model={selection.candidate}", *sized, *selection.overrides, *found, *said])
+
+
+def _chosen(file: Path) -> bool:
+    """Whether a file names a candidate, whichever version of franklin has written it."""
+    try:
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(tree, dict) and bool(tree.get("candidate"))
+
+
+def _again(file: Path) -> str:
+    return f"hold the contest of {file.stem} again with `franklin select`"
+
+
+def _write(file: Path, selection: Selection) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{selection.run_id}")
+    temporary.write_text(selection.model_dump_json(indent=2), encoding="utf-8")
+    temporary.replace(file)
 
 
 def _file(home: Path, experiment: str) -> Path:

@@ -88,7 +88,11 @@ def _numbers(findings: Findings, standing: Standing) -> Iterator[tuple[str, floa
         "processor_seconds": standing.processor_seconds,
         "peak_memory_bytes": standing.peak_memory_bytes,
         "size_bytes": standing.size_bytes,
-        **({} if latency is None else latency.model_dump(exclude={"batch_rows"})),
+        **(
+            {}
+            if latency is None
+            else latency.model_dump(exclude={"batch_rows", "one_predictions", "batch_predictions"})
+        ),
     }
     yield from ((key, float(value)) for key, value in found.items() if value is not None)
 

@@ -32,7 +32,7 @@ from models.candidates.engines import IN_SPARK, engine_for, entrants, everyone, 
 from models.candidates.evidence import Evidence
 from models.candidates.folds import Folds, draw_folds
 from models.candidates.ladder import letters, recommend
-from models.candidates.reading import columns_of, read_rows
+from models.candidates.reading import columns_of, flattered, read_rows
 from models.candidates.rows import Rows
 from models.candidates.schedule import Course, climb, finish, judge_all
 from models.candidates.standings import compared, scale_of, standing
@@ -53,8 +53,8 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
         FranklinError: the rows allow none, or no candidate has got through.
 
     """
-    started, notes = time.monotonic(), list(request.notes)
-    manifest = read_manifest(request.feature_set)
+    started, manifest = time.monotonic(), read_manifest(request.feature_set)
+    notes = [*request.notes, *flattered(manifest)]
     columns = columns_of(manifest)
     pool = read_rows(request.feature_set, manifest, ("train", "validation"))
     test = read_rows(request.feature_set, manifest, ("test",))

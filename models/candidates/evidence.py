@@ -1,6 +1,6 @@
 """What is shown of each candidate beside its fits: each in a process of its own, since it is heavy arithmetic."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from pydantic_core import to_jsonable_python
 
 from conf.contests import CandidateName
 from conf.manifest import Manifest
-from conf.selecting import ContestRequest, Explanation, Finding, Fit, Standing
+from conf.selecting import ContestRequest, Explanation, Finding, Fit, Latency, Standing
 from models.candidates import calendar, costs, curves
 from models.candidates.apart import Limits, apart, together
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Fitted
-from models.candidates.latency import latency
+from models.candidates.latency import latency, too_few
 from models.candidates.rows import Rows
 from models.candidates.schedule import Course
 from models.evaluation.bootstrap import estimates
@@ -55,6 +55,7 @@ class Evidence:
             for entry, each in zip(entries, standings, strict=True)
         ]
         quick = self._each("latency", self._here(entries), self._latency, at_once=1)  # a quiet machine
+        self._note_slow(quick)
         shown = self._each(
             "evidence",
             entries,
@@ -140,6 +141,12 @@ class Evidence:
 
     def _latency(self, entry: Entry) -> Any:
         return latency(self._loaded(entry), self.test).model_dump(mode="json")
+
+    def _note_slow(self, quick: Mapping[CandidateName, Any]) -> None:
+        """Say whose predictions were too few for a 99th percentile."""
+        for name, found in quick.items():
+            if why := too_few(Latency.model_validate(found)):
+                self.notes.append(f"{name}: no p99 latency: {why}")
 
     def _shown(self, entry: Entry, final: Fit) -> Any:
         task, seed, bootstrap = self.manifest.task, self.request.seed, self.request.bootstrap

@@ -7,7 +7,7 @@ import numpy as np
 
 from conf.contests import CandidateName, Limits, size_bytes
 from conf.errors import FranklinError
-from conf.selecting import Recommendation, Standing
+from conf.selecting import Latency, Recommendation, Standing
 from models.candidates.standings import Scale
 
 
@@ -53,12 +53,13 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
 def excess(standing: Standing, limits: Limits) -> dict[str, float]:
     """Limits that a candidate breaks, in words, and how many times too much it takes; infinite: nobody measured it.
 
-    The limit of processor-seconds is of a fit on all rows, so what is predicted for these counts where there was time
-    for a share of them.
+    The limit of latency is of the 99th percentile. Where predictions were too few for one, the median breaks it, or
+    nobody measured it. The limit of processor-seconds is of a fit on all rows, so what is predicted for these counts
+    where there was time for a share of them.
     """
     whole = standing.whole_processor_seconds
     paid = standing.processor_seconds if whole is None else whole
-    latency = standing.latency.one_p99_seconds if standing.latency else None
+    latency = _row_seconds(standing.latency, limits.latency_seconds)
     most = size_bytes(limits.size) if limits.size else None
     return {
         words: float("inf") if has is None else has / limit
@@ -73,6 +74,15 @@ def excess(standing: Standing, limits: Limits) -> dict[str, float]:
         )
         if limit is not None and (has is None or has > limit)
     }
+
+
+def _row_seconds(latency: Latency | None, limit: float | None) -> float | None:
+    """Seconds of a row to hold against a limit; None: they don't tell whether it is kept."""
+    if latency is None or limit is None:
+        return None
+    if latency.one_p99_seconds is None and latency.one_p50_seconds > limit:
+        return latency.one_p50_seconds  # the 99th percentile is no less
+    return latency.one_p99_seconds
 
 
 def letters(standings: Sequence[Standing], key: str) -> dict[str, str]:
@@ -136,11 +146,16 @@ def _why(
         )
     if not kept:
         return f"{first} Nobody keeps the limits; this one comes nearest and {_broken(broken[chosen.candidate])}."
-    latency = (
-        f"answers for a row in {seconds(chosen.latency.one_p99_seconds)} (p99)" if chosen.latency else "has no latency"
-    )
-    cost = f"It {latency} and was fitted in {chosen.processor_seconds or 0:.2g} processor-seconds"
+    cost = f"It {_answers(chosen.latency)} and was fitted in {chosen.processor_seconds or 0:.2g} processor-seconds"
     return f"{first} {cost}{', which keeps all limits' if limited else ''}."
+
+
+def _answers(latency: Latency | None) -> str:
+    if latency is None:
+        return "has no latency"
+    if latency.one_p99_seconds is None:
+        return f"answers for a row in {seconds(latency.one_p50_seconds)} (p50; too slow for a p99)"
+    return f"answers for a row in {seconds(latency.one_p99_seconds)} (p99)"
 
 
 def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
@@ -151,7 +166,9 @@ def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
     ours, theirs = chosen.latency, best.latency
     if ours is None or theirs is None or not chosen.processor_seconds:
         return f"{lost}."
-    slower = theirs.one_p99_seconds / ours.one_p99_seconds
+    slower = theirs.one_p50_seconds / ours.one_p50_seconds
+    if ours.one_p99_seconds is not None and theirs.one_p99_seconds is not None:
+        slower = theirs.one_p99_seconds / ours.one_p99_seconds
     dearer = (best.processor_seconds or 0) / chosen.processor_seconds
     return f"{lost}, which takes {slower:.2g} times as long for a row and {dearer:.2g} times the processor-seconds."
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
-from conf.columns import TensorColumn
+from conf.columns import Target, TensorColumn
 from conf.errors import FranklinError
 from conf.manifest import DataFile, Manifest, SplitName
 from models.candidates.rows import Columns, Rows
@@ -36,6 +36,23 @@ def columns_of(manifest: Manifest) -> Columns:
         classes=tuple(manifest.label.classes),
         where=manifest.where,
     )
+
+
+def flattered(manifest: Manifest) -> list[str]:
+    """Say of which columns the folds know too much, in one line; []: of none.
+
+    Those of `encoding: target` hold labels of train rows that a fold holds out. A feature set has their numbers alone,
+    not the values they were made of, so that they can't be made anew from the rows that a fold learns from.
+    """
+    names = [column.name for column in manifest.columns if isinstance(column, Target)]
+    if not names:
+        return []
+    told = (
+        f"folds, and all that is chosen by them, flatter {', '.join(names)} (encoding: target): the numbers were made "
+        "of the labels of all train rows, also of those that a fold holds out and of later ones; test does not. For "
+        "folds that don't either, say encoding: vocabulary or encoding: hash"
+    )
+    return [told]
 
 
 def read_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName]) -> Rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import Run
@@ -185,6 +186,22 @@ def test_segments_of_airports_and_rules_about_delays_are_in_the_report(runs: Run
     assert findings.rules
     report = (selection.folder / "report.html").read_text(encoding="utf-8")
     assert "Segments of dest" in report
+
+
+@pytest.mark.soak
+def test_columns_that_the_folds_flatter_are_named_before_the_contest_and_in_the_report(up: Up, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({"doctor": generator.integers(0, 40, 400), "age": generator.normal(50, 9, 400)})
+    rows["ill"] = np.where(rows["age"] + generator.normal(0, 9, 400) > 50, "yes", "no")
+    rows.astype({"doctor": str}).to_csv(tmp_path / "flattered.csv", index=False)
+    table = tmp_path / "flattered.yaml"
+    columns = "columns: {doctor: {kind: categorical, encoding: target}}"
+    table.write_text(f"path: {tmp_path / 'flattered.csv'}\nlabel: ill\n{columns}\n", encoding="utf-8")
+    words = ("contest.candidates=[majority,ridge]", "contest.folds=2", "contest.sizes=[0.5]", "contest.trials=0")
+    done = franklin("select", table, *words, "--json", home=up.home)
+    said = "folds, and all that is chosen by them, flatter doctor (encoding: target): "
+    assert said in " ".join(done.stderr.split())
+    assert said in Path(summary(done)["report"]).read_text(encoding="utf-8")
 
 
 @pytest.mark.soak

@@ -1,14 +1,21 @@
 """`model=selected` is what the newest contest of an experiment has recommended; what makes no contest is told early."""
 
+import logging
+import os
+import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from conf.errors import FranklinError
 from conf.networks import Resnet, Selected
 from flows.contestants import contest_settings, networks, spelt
-from flows.selection import Selection, keep, kept, learning, newest_blind, settled
+from flows.display import Log, display
+from flows.pipeline import pipeline
+from flows.selection import TAKEN, Selection, keep, kept, learning, newest_blind, settled
 from models.parallel.room import ranks_of
+from tests.flows.command import complaint, franklin
 
 
 @pytest.fixture
@@ -53,6 +60,37 @@ def test_a_network_is_composed_as_it_learned_and_what_is_said_is_stronger(home: 
     assert "model.width" in settings.tuner.space
 
 
+def test_a_run_that_is_tried_again_or_resumed_takes_what_it_took_whatever_was_chosen_meanwhile(home: Path) -> None:
+    values = {"model.blocks": 2}
+    keep(home, "flights_delay", selection(home, candidate="resnet", values=values))
+    first = settled("flights_delay", ["model=selected"], run="1")
+    keep(home, "flights_delay", selection(home))
+    assert settled("flights_delay", ["model=selected"], run="1") == first
+    resumed = ["model=selected", f"resume={home / 'runs' / '1'}"]
+    assert settled("flights_delay", resumed).model == first.model
+    assert settled("flights_delay", resumed, run="2").model == first.model
+    again = ["model=selected", f"resume={home / 'runs' / '2'}"]
+    assert settled("flights_delay", again, run="3").model == first.model
+    newer = Selected(name="selected", candidate="ridge", values={})
+    assert settled("flights_delay", ["model=selected"], run="4").model == newer
+    assert settled("flights_delay", ["model=selected"]).model == newer
+
+
+def test_the_flow_keeps_what_it_took_in_the_folder_of_its_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, deployment = str(uuid4()), str(uuid4())
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", number)
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", deployment)
+    keep(home, "flights_delay", selection(home, candidate="lasso"))
+    shown = display.set(Log(logging.getLogger(__name__)))
+    for candidate in ("lasso", "ridge"):  # the second time, as if it were tried again
+        keep(home, "flights_delay", selection(home, candidate=candidate))
+        with pytest.raises(FranklinError, match=r"127\.0\.0\.1:9"):  # where no MLflow is
+            pipeline.fn("flights_delay", overrides=["model=selected", "tracking.uri=http://127.0.0.1:9"])
+        taken = Selection.model_validate_json((home / "runs" / number / TAKEN).read_text(encoding="utf-8"))
+        assert taken.candidate == "lasso"
+    display.reset(shown)
+
+
 def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
     with pytest.raises(FranklinError, match=r"no contest in .* waits for a choice"):
         newest_blind(home)
@@ -62,8 +100,57 @@ def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
         settled("flights_delay", ["model=selected"])
 
 
+OLDER = ['{"candidate": %s, "folder": "runs/1/contest", "of_long_ago": 1}', '{"candidate": %s}']
+
+
+@pytest.mark.parametrize("older", [*(each % "null" for each in OLDER), "", "[]", "\x80"])
+def test_a_contest_of_another_version_that_may_wait_is_named_with_the_way_out(home: Path, older: str) -> None:
+    keep(home, "flights_airtime", selection(home, candidate=None))
+    file = home / "contests" / "flights_delay.json"
+    file.write_bytes(older.encode("latin-1"))
+    line = f"{file} is of another version of franklin, or damaged: hold the contest of flights_delay again with "
+    for ask in (lambda: newest_blind(home), lambda: settled("flights_delay", ["model=selected"])):
+        with pytest.raises(FranklinError, match=re.escape(line)) as told:
+            ask()
+        assert "\n" not in str(told.value)
+    os.utime(file, (1, 1))  # older than another one that waits, it is in nobody's way
+    assert newest_blind(home) == home / "runs" / "1" / "contest"
+    keep(home, "flights_delay", selection(home))  # as one that is held again
+    assert settled("flights_delay", ["model=selected"]).model.name == "selected"
+
+
+@pytest.mark.parametrize("older", [each % '"ridge"' for each in OLDER])
+def test_a_contest_of_another_version_that_waits_for_nobody_is_in_nobodys_way(home: Path, older: str) -> None:
+    keep(home, "flights_airtime", selection(home, candidate=None))
+    (home / "contests" / "flights_delay.json").write_text(older, encoding="utf-8")
+    assert newest_blind(home) == home / "runs" / "1" / "contest"
+
+
+def test_choose_tells_what_it_cannot_read_in_one_line(home: Path) -> None:
+    findings = home / "runs" / "1" / "contest" / "findings.json"
+    findings.parent.mkdir(parents=True)
+    findings.write_text('{"experiment": "flights_delay", "of_long_ago": 1}', encoding="utf-8")
+    keep(home, "flights_delay", selection(home, candidate=None))
+    said = complaint(franklin("choose", "A", home=home))
+    assert said.endswith(
+        f"{findings} is of another version of franklin, or damaged: hold the contest again with `franklin select`, "
+        "or say --run FOLDER of another one"
+    )
+
+
+@pytest.mark.parametrize("words", [["model=selected"], ["model=selected", "model.candidate=ridge"]])
+def test_there_is_no_plan_of_what_is_no_network_and_that_is_said_before_anything_starts(
+    home: Path, words: list[str]
+) -> None:
+    keep(home, "flights_delay", selection(home))
+    said = complaint(franklin("plan", "flights_delay", *words, home=home))
+    assert "model=selected is ridge, which is no network" in said
+    assert "`franklin run` fits it, and model=mlp or another network has a plan" in said
+    assert [each.name for each in home.iterdir()] == ["contests"]
+
+
 @pytest.mark.parametrize(
-    ("experiment", "overrides", "complaint"),
+    ("experiment", "overrides", "told"),
     [
         ("flights_delay", ["contest.candidates=[rigde]"], "did you mean 'ridge'"),
         ("flights_airtime", ["contest.candidates=[logistic_regression]"], "did you mean 'linear_regression'"),
@@ -77,11 +164,11 @@ def test_a_blind_contest_waits_for_a_choice(home: Path) -> None:
         ("text", [], "text is of sequences.*franklin run text"),
     ],
 )
-def test_what_makes_no_contest_is_told_in_one_line(experiment: str, overrides: list[str], complaint: str) -> None:
+def test_what_makes_no_contest_is_told_in_one_line(experiment: str, overrides: list[str], told: str) -> None:
     words = spelt(overrides)
-    with pytest.raises(FranklinError, match=complaint) as told:
+    with pytest.raises(FranklinError, match=told) as error:
         networks(experiment, words, contest_settings(experiment, words))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_short_words_are_those_of_the_contest() -> None:
@@ -102,7 +189,7 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "complaint"),
+    ("overrides", "told"),
     [
         (["strategy=ddp"], "ridge, fitted in one process: strategy=ddp is for networks"),
         (["tuner=tpe"], "tuner=tpe is for networks, and the contest has tried settings already"),
@@ -111,7 +198,7 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
         (["model.candidate=rigde"], "did you mean 'ridge'"),
     ],
 )
-def test_what_only_networks_can_do_is_not_asked_of_others(home: Path, overrides: list[str], complaint: str) -> None:
+def test_what_only_networks_can_do_is_not_asked_of_others(home: Path, overrides: list[str], told: str) -> None:
     keep(home, "flights_delay", selection(home))
-    with pytest.raises(FranklinError, match=complaint):
+    with pytest.raises(FranklinError, match=told):
         ranks_of(settled("flights_delay", ["model=selected", *overrides]))

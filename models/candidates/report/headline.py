@@ -126,6 +126,7 @@ def _facts(view: View) -> list[Fact]:
         ("processor time of the fit", lambda one: one.processor_seconds, seconds),
         ("peak memory of the fit", lambda one: one.peak_memory_bytes, size),
         ("size on disk", lambda one: one.size_bytes, size),
+        ("one row, 50th percentile", lambda one: one.latency.one_p50_seconds if one.latency else None, seconds),
         ("one row, 99th percentile", lambda one: one.latency.one_p99_seconds if one.latency else None, seconds),
         (
             "a row in a batch, 99th percentile",

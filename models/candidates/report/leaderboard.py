@@ -74,7 +74,7 @@ def _line(view: View, standing: Standing, place: int | None) -> Line:
         ("",) * 4
         if latency is None
         else tuple(
-            seconds(value)
+            "" if value is None else seconds(value)
             for value in (
                 latency.one_p50_seconds,
                 latency.one_p99_seconds,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from conf.contests import CandidateName
 from models.candidates.fronts import PRICES, Point, Price, front
 from models.candidates.report.formats import listed, plain, seconds, size
 from models.candidates.report.labels import Label, beside
@@ -62,7 +63,10 @@ def _tradeoff(view: View, price: Price, points: list[Point]) -> TradeOff:
         plot.dot(max(point.price, 1e-9), _inside(point.value, y), look, 5, said)
     missing = _labels(view, plot, points, y)
     return TradeOff(
-        f"{view.findings.title} against {word}", _says(view, points, word), plot.drawn(f"Pareto front: {word}"), missing
+        f"{view.findings.title} against {word}",
+        _says(view, points, price, word),
+        plot.drawn(f"Pareto front: {word}"),
+        missing,
     )
 
 
@@ -106,9 +110,15 @@ def _powers(low: float, high: float) -> list[float]:
     return [step for step in steps if low <= step <= high]
 
 
-def _says(view: View, points: list[Point], word: str) -> str:
+def _too_slow(view: View) -> list[CandidateName]:
+    return [one.candidate for one in view.ranked if one.latency and one.latency.one_p99_seconds is None]
+
+
+def _says(view: View, points: list[Point], price: Price, word: str) -> str:
     on_front = view.names.listed(point.candidate for point in points if point.front)
     said = f"On the front, beaten by nobody in both: {on_front}."
+    if price == "latency_seconds" and (slow := _too_slow(view)):
+        said += f" Too slow for a 99th percentile, and not in the picture: {view.names.listed(slow)}."
     mine = next((one for one in points if one.candidate == view.findings.recommendation.candidate), None)
     if mine is not None and not mine.front:
         better = [

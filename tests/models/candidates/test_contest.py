@@ -1,5 +1,6 @@
 """Whole contests on small rows, in a process of their own."""
 
+import html
 import json
 import os
 import signal
@@ -10,7 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from conf.selecting import JOURNAL, Findings
+from conf.columns import Target
+from conf.selecting import JOURNAL, REPORT, Findings
 from models.candidates.rows import Rows
 from tests.models.candidates.contests import answered, contest_request, found, made_rows, start, write_rows
 
@@ -93,6 +95,16 @@ def test_a_contest_that_was_killed_goes_on_with_the_fits_that_it_has(tmp_path: P
     whole = found(request.model_copy(update={"run_folder": tmp_path / "whole"}), FAULTY)
     assert [each.folds for each in findings.standings] == [each.folds for each in whole.standings]
     assert [each.test for each in findings.standings] == [each.test for each in whole.standings]
+
+
+def test_the_report_names_columns_that_the_folds_flatter(tmp_path: Path) -> None:
+    manifest = write_rows(tmp_path / "set", rows("binary"))
+    column = Target(name="x3", vocabulary=["a"], means=[[0.5]], missing=[0.0])
+    other = manifest.model_copy(update={"columns": [*manifest.columns[:3], column]})
+    (tmp_path / "set" / "manifest.json").write_text(other.model_dump_json(), encoding="utf-8")
+    findings = found(contest_request(tmp_path / "set", tmp_path / "run", candidates=["majority", "ridge"]))
+    (note,) = [each for each in findings.notes if "flatter x3 (encoding: target)" in each]
+    assert note in html.unescape((tmp_path / "run" / REPORT).read_text(encoding="utf-8"))
 
 
 def test_nothing_of_a_contest_outlives_sigterm(tmp_path: Path) -> None:

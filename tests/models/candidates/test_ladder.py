@@ -96,6 +96,21 @@ def test_what_was_not_measured_keeps_no_limit_that_asks_for_it() -> None:
     assert refused == {"ridge": "was not measured against the limit of 1 s for a row"}
 
 
+def test_without_a_99th_percentile_the_median_breaks_a_limit_and_else_nobody_measured_it() -> None:
+    few = LATENCY.model_copy(update={"one_p50_seconds": 0.2, "one_p99_seconds": None})
+    slow = stand("lightgbm", LIGHTGBM.folds, latency=few)
+    found = asked(MEAN, RIDGE, slow, limits=Limits(latency_seconds=0.1))
+    assert found.candidate == "ridge"
+    assert found.refused == {"lightgbm": "breaks the limit of 0.1 s for a row"}
+    assert found.given_up.endswith("which takes 2e+03 times as long for a row and 1 times the processor-seconds.")
+    found = asked(MEAN, RIDGE, slow, limits=Limits(latency_seconds=0.3))
+    assert found.candidate == "ridge"
+    assert found.refused == {"lightgbm": "was not measured against the limit of 0.3 s for a row"}
+    found = asked(MEAN, RIDGE, slow)
+    assert "It answers for a row in 200 ms (p50; too slow for a p99)" in found.why
+    assert [each.candidate for each in front([RIDGE, slow], "latency_seconds", higher_is_better=False)] == ["ridge"]
+
+
 def test_processor_seconds_on_a_share_of_the_rows_are_judged_as_on_all() -> None:
     limits = Limits(processor_seconds=2)
     short = stand("lightgbm", LIGHTGBM.folds, processor_seconds=1, whole_processor_seconds=8)

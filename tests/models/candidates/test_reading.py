@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conf.columns import TensorColumn
+from conf.columns import Target, TensorColumn
 from conf.errors import FranklinError
 from conf.manifest import DataFile, Manifest, Split
-from models.candidates.reading import columns_of, read_rows
+from models.candidates.reading import columns_of, flattered, read_rows
+from models.candidates.report.naming import reveals
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from tests.feature_sets import write_feature_set
@@ -35,6 +36,16 @@ def test_rows_are_those_of_the_feed(task: str, tensor: bool, tmp_path: Path) -> 
             np.testing.assert_array_equal(part.label, batch.label.numpy())
             done += len(part)
     assert done == len(rows)
+
+
+def test_columns_that_folds_flatter_are_named_in_one_line_with_the_way_out(tmp_path: Path) -> None:
+    manifest = write_feature_set(tmp_path, "binary", 40)
+    assert flattered(manifest) == []
+    made = [Target(name=name, vocabulary=["a"], means=[[0.5]], missing=[0.0]) for name in ("doctor", "ward")]
+    (line,) = flattered(manifest.model_copy(update={"columns": [*manifest.columns, *made]}))
+    assert line.startswith("folds, and all that is chosen by them, flatter doctor, ward (encoding: target): ")
+    assert line.endswith("say encoding: vocabulary or encoding: hash")
+    assert not reveals(line)  # so that a blind contest says it, too
 
 
 @pytest.mark.parametrize(("codec", "dtype"), [("list", "uint8"), ("ndarray", "float32"), ("list", "int32")])

@@ -225,3 +225,18 @@ def test_findings_without_anything_but_standings_make_a_report(tmp_path: Path) -
     page = Page(write(store(empty, tmp_path)).read_text(encoding="utf-8"))
     assert page.open == []
     assert "Trade-offs" not in page.text
+
+
+def test_who_is_too_slow_for_a_99th_percentile_has_none_and_is_said(tmp_path: Path) -> None:
+    found = binary()
+    forest = next(one for one in found.standings if one.candidate == "random_forest")
+    assert forest.latency is not None
+    few = forest.latency.model_copy(update={"one_p99_seconds": None, "batch_p99_seconds": None})
+    slow = forest.model_copy(update={"latency": few})
+    standings = [slow if one is forest else one for one in found.standings]
+    findings = found.model_copy(update={"standings": standings})
+    line = next(line for line in leaderboard(findings) if line.label == "Random forest")
+    assert (line.one_p50, line.one_p99, line.batch_p99) == ("21.0 ms", "", "")
+    text = Page(write(store(findings, tmp_path)).read_text(encoding="utf-8")).text
+    assert "Too slow for a 99th percentile, and not in the picture: Random forest." in text
+    assert "21.0 ms \N{EN DASH}" in " ".join(text.split())
