@@ -207,6 +207,7 @@ class EvaluateResult(Strict):
 
     metrics: dict[str, dict[str, Estimate]]
     baseline: dict[str, dict[str, float]]
+    intervals_by: dict[str, str] = Field(description="split -> what its resamples are made of, for people")
 
 
 class RegisterRequest(Request):

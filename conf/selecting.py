@@ -122,6 +122,9 @@ class Period(Strict):
     start: str = Field(description="first day, ISO 8601")
     rows: int
     value: Estimate | None = Field(description="null: the rows do not define it")
+    drawn: Literal["rows", "days"] = Field(
+        default="rows", description="of what resamples are made; of fewer than six days they are made of rows"
+    )
 
 
 class Threshold(Strict):
@@ -282,6 +285,7 @@ class Findings(Strict):
     contest: Contest
     engine: Literal["local", "spark"]
     folds_by: str = Field(description="how folds were made, for people")
+    intervals_by: str = Field(default="single rows", description="what resamples of test rows are made of, for people")
     seconds: float
     standings: list[Standing] = Field(description="in order of simplicity")
     recommendation: Recommendation

@@ -23,6 +23,7 @@ def print_outcome(found: Outcome, console: Console, mlflow: str | None) -> None:
     title = f"{found.experiment}: {found.metric} of {len(found.standings)} candidates, engine {found.engine}"
     console.print(title, style="bold", highlight=False, markup=False)
     console.print(_quality(found))
+    console.print(Text(f"Intervals on test: bootstrap of {found.intervals_by}.", style="dim"), soft_wrap=True)
     console.print(_costs(found))
     for place in found.standings:
         if place.failure:

@@ -41,6 +41,7 @@ class Outcome(Strict):
     best: str
     why: str
     given_up: str
+    intervals_by: str
     standings: list[Place]
     report: str
     findings: str
@@ -66,6 +67,7 @@ def outcome(run: Context, findings: Findings) -> Outcome:
         best=shown(findings, said.best),
         why=head.why,
         given_up=head.given_up,
+        intervals_by=findings.intervals_by,
         standings=[_place(view, each) for each in (*view.ranked, *view.fallen)],
         report=str(folder / REPORT),
         findings=str(folder / FINDINGS),

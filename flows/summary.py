@@ -17,6 +17,7 @@ class Summary(Strict):
     rows: dict[str, int]
     metrics: dict[str, dict[str, Estimate]]
     baseline: dict[str, dict[str, float]]
+    intervals_by: dict[str, str]
     model_uri: str
     alias: str
     decision: str
@@ -42,6 +43,7 @@ def summarise(
         rows=rows | lost,
         metrics=judged.metrics,
         baseline=judged.baseline,
+        intervals_by=judged.intervals_by,
         model_uri=f"models:/{run.settings.experiment}/{registered.version}",
         alias=registered.alias,
         decision=registered.decision,

@@ -21,6 +21,7 @@ def show(summary: Summary, console: Console, mlflow: str | None) -> None:
         style="bold",
     )
     console.print(_metrics(summary))
+    console.print(Text(f"Intervals: bootstrap of {summary.intervals_by['test']}.", style="dim"), soft_wrap=True)
     console.print(_stages(summary))
     where = (
         f"{mlflow}/#/runs/{summary.run_id}" if mlflow else f"run {summary.run_id}; `franklin up` starts the MLflow UI"

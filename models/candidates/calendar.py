@@ -1,12 +1,13 @@
 """The main metric over calendar time: whether a candidate is as good in March as it was in January."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from conf.data import Task
 from conf.selecting import Period
-from models.evaluation.bootstrap import estimates
+from models.evaluation.bootstrap import drawable, estimates
 from models.evaluation.metrics import Floats, Ints, judge, main_metric
 
 MOST_PERIODS = 13  # weeks of a quarter
@@ -26,7 +27,8 @@ def periods(
 ) -> list[Period]:
     """Judge test rows by day, week, month, quarter or year: the shortest stretch of which there are at most 13.
 
-    Weeks begin on Monday. A stretch of fewer than 20 rows, or whose rows do not define the metric, has no value.
+    Weeks begin on Monday. A stretch of fewer than 20 rows, or whose rows do not define the metric, has no value. For
+    intervals whole days are drawn, of a stretch with fewer than six days rows (`bootstrap.drawable`); it says which.
 
     Args:
         task: decides the metric.
@@ -44,10 +46,11 @@ def periods(
     metric, found = main_metric(task).name, []
     for start in np.unique(starts):
         own = np.flatnonzero(starts == start)
-        measured = {}
+        measured, days = {}, drawable(where[own])
         if len(own) >= LEAST_ROWS:
-            measured = estimates(judge(task, scores[own], label[own]), len(own), bootstrap, seed)
-        found.append(Period(start=str(start), rows=len(own), value=measured.get(metric)))
+            measured = estimates(judge(task, scores[own], label[own]), len(own), bootstrap, seed, clusters=days)
+        drawn: Literal["rows", "days"] = "rows" if days is None else "days"
+        found.append(Period(start=str(start), rows=len(own), value=measured.get(metric), drawn=drawn))
     return found
 
 

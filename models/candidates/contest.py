@@ -139,6 +139,7 @@ def _findings(
         contest=request.contest,
         engine="local",
         folds_by=folds.by,
+        intervals_by=evidence.intervals_by(),
         seconds=0.0,
         standings=standings,
         recommendation=recommendation,

@@ -18,8 +18,8 @@ from models.candidates.candidate import Fitted
 from models.candidates.latency import latency, too_few
 from models.candidates.rows import Rows
 from models.candidates.schedule import Course
-from models.evaluation.bootstrap import estimates
-from models.evaluation.metrics import judge
+from models.evaluation.bootstrap import drawable, drawn, estimates
+from models.evaluation.metrics import Ints, judge
 
 MODELS = "models"
 SECONDS = 300.0  # that one candidate's evidence may take
@@ -83,7 +83,7 @@ class Evidence:
     def assumptions(self, entries: Sequence[Entry]) -> list[Finding]:
         """What of the rows and of what candidates said of the held-out ones speaks for or against assumptions."""
         families = {entry.name: entry.candidate.family for entry in entries}
-        places = np.concatenate([fold.held for fold in self.course.folds])
+        places = self._places
 
         def looked_at() -> Any:
             from models.candidates.assumptions import Held, look  # with what draws figures, which one process needs
@@ -113,9 +113,25 @@ class Evidence:
             self.notes.append(f"assumptions were not looked at: {outcome.failure}")
         return [Finding.model_validate(each) for each in outcome.value or []]
 
+    def intervals_by(self) -> str:
+        """Say what resamples of test rows are made of; what is too few to be drawn is a note."""
+        where, kind = self.course.pool.where, self.course.pool.columns.where
+        said = drawn(self.test.where, kind)
+        if self.test.where is not None and drawable(self.test.where) is None:
+            self.notes.append(f"intervals on test draw {said}")
+        held = None if where is None or self.request.contest.costs is None else where[self._places]
+        if held is not None and drawable(held) is None:
+            self.notes.append(f"intervals of the cheapest threshold draw {drawn(held, kind)}")
+        return said
+
     def folder(self, entry: Entry) -> Path:
         """Where a candidate's final model is."""
         return self.request.run_folder / MODELS / entry.name
+
+    @property
+    def _places(self) -> Ints:
+        """Numbers of the rows that folds are judged by, fold after fold."""
+        return np.concatenate([fold.held for fold in self.course.folds])
 
     def _here(self, entries: Sequence[Entry]) -> list[Entry]:
         return [entry for entry in entries if entry.name not in self.remote]
@@ -153,7 +169,9 @@ class Evidence:
         test, metric, priced = self.test, self.bench.metric, self.request.contest.costs
         scores = self.bench.scores(final)
         found: dict[str, Any] = {
-            "test": estimates(judge(task, scores, test.label), len(test), bootstrap, seed),
+            "test": estimates(
+                judge(task, scores, test.label), len(test), bootstrap, seed, clusters=drawable(test.where)
+            ),
             "periods": calendar.periods(
                 task,
                 scores,
@@ -167,9 +185,17 @@ class Evidence:
         }
         if priced is not None and task == "binary":
             held_scores = np.concatenate([self.bench.scores(fit) for fit in entry.folds])
-            label = self.course.pool.label[np.concatenate([fold.held for fold in self.course.folds])]
+            pool, places = self.course.pool, self._places
             found["threshold"] = costs.threshold(
-                priced, held_scores, label, scores, test.label, bootstrap=bootstrap, seed=seed
+                priced,
+                held_scores,
+                pool.label[places],
+                scores,
+                test.label,
+                held_clusters=drawable(None if pool.where is None else pool.where[places]),
+                test_clusters=drawable(test.where),
+                bootstrap=bootstrap,
+                seed=seed,
             )
         return to_jsonable_python(found)
 

@@ -16,7 +16,7 @@ from models.candidates.budget import MARGIN, patience
 from models.candidates.folds import FEWEST_ROWS, Fold, halves, samples
 from models.candidates.holding import hold_out
 from models.candidates.schedule import TRIALS, Course, better_half
-from models.evaluation.bootstrap import difference
+from models.evaluation.bootstrap import difference, drawable, drawn
 from models.evaluation.metrics import Floats, Ints, judge
 from models.search.space import decode, distribution
 
@@ -37,6 +37,12 @@ class _Ground:
     sizes: list[Ints]
     choose: Ints
     confirm: Ints
+
+    @property
+    def belongings(self) -> Ints | None:
+        """Day or group of each row to confirm by."""
+        where = self.course.pool.where
+        return None if where is None else where[self.fold.held][self.confirm]
 
     def within(self, entry: Entry) -> list[Ints]:
         """Sizes whose rows a candidate has shown that it can take."""
@@ -64,7 +70,8 @@ def tune(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str
     held out once more. (Folds before it may judge by some of those; only folds within each fold would spare them
     that.) Settings are chosen by one half of those (whole days or groups) and confirmed on the other,
     fitted on the largest size that the candidate can take: they are taken if they are better than its own there by
-    more than one standard error of the paired difference (bootstrap).
+    more than one standard error of the paired difference (bootstrap of whole days or groups; of rows, with a note,
+    where there are too few of them).
     """
     searching = _contenders(bench, course, entries)
     if course.contest.trials == 0 or not searching:
@@ -180,7 +187,13 @@ def _confirm(ground: _Ground, search: _Search, notes: list[str]) -> None:
         said = ", ".join(
             f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in best.values.items()
         )
-        notes.append(f"{entry.name}: settings found are better than its own: {said}")
+        few = drawable(ground.belongings) is None and ground.belongings is not None
+        by = (
+            f"; what confirmed them are resamples of {drawn(ground.belongings, ground.course.pool.columns.where)}"
+            if few
+            else ""
+        )
+        notes.append(f"{entry.name}: settings found are better than its own: {said}{by}")
 
 
 def _fit(ground: _Ground, entry: Entry, learn: Ints, values: Values) -> Fit:
@@ -200,7 +213,7 @@ def _on(ground: _Ground, fit: Fit, places: Ints) -> float | None:
 
 
 def _beats(ground: _Ground, ours: Fit, theirs: Fit) -> bool:
-    """Whether `ours` is better on the rows to confirm by, by more than one standard error."""
+    """Whether `ours` is better on the rows to confirm by, by more than one standard error (of few days, more)."""
     bench, pool, places = ground.bench, ground.course.pool, ground.confirm
     label, task = pool.label[ground.fold.held][places], pool.columns.task
 
@@ -215,6 +228,7 @@ def _beats(ground: _Ground, ours: Fit, theirs: Fit) -> bool:
             rows=len(places),
             count=RESAMPLES,
             seed=ground.course.seed,
+            clusters=drawable(ground.belongings),
         )
         return None if found is None else [found.value, (found.high - found.low) / NORMAL]
 

@@ -8,9 +8,9 @@ import torch
 
 from conf.exchange import Estimate, EvaluateRequest, EvaluateResult, Track, progress, serve
 from conf.manifest import Manifest, read_manifest
-from models.evaluation.bootstrap import estimates
-from models.evaluation.metrics import judge, trivial
-from models.evaluation.predictions import Predictions, predict_split
+from models.evaluation.bootstrap import drawable, drawn, estimates
+from models.evaluation.metrics import Ints, judge, trivial
+from models.evaluation.predictions import Predictions, belongings, predict_split
 from models.serving.predict import load_network
 
 SAMPLES = "samples.txt"
@@ -32,13 +32,16 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
 
     metrics: dict[str, dict[str, Estimate]] = {}
     baseline: dict[str, dict[str, float]] = {}
+    intervals_by: dict[str, str] = {}
     for split in JUDGED:
         predictions = predict_split(
             network, request.feature_set, manifest, split, memory_bytes=request.feed.memory_bytes, told=told
         )
         predictions.write(request.run_folder / "predictions", split, manifest)
-        metrics[split], baseline[split] = _judged(predictions, manifest, request)
-    result = EvaluateResult(metrics=metrics, baseline=baseline)
+        where = belongings(request.feature_set, manifest, split)
+        metrics[split], baseline[split] = _judged(predictions, manifest, request, drawable(where))
+        intervals_by[split] = drawn(where, manifest.where)
+    result = EvaluateResult(metrics=metrics, baseline=baseline, intervals_by=intervals_by)
     progress(total, total, "rows", "figures")
     _draw(predictions, manifest, result, request)
     if manifest.task == "sequence":
@@ -64,13 +67,14 @@ def named(result: EvaluateResult) -> dict[str, float]:
 
 
 def _judged(
-    predictions: Predictions, manifest: Manifest, request: EvaluateRequest
+    predictions: Predictions, manifest: Manifest, request: EvaluateRequest, clusters: Ints | None
 ) -> tuple[dict[str, Estimate], dict[str, float]]:
     """The metrics of the model with their intervals, and those of the trivial predictor."""
     rows, label = predictions.rows, predictions.label
     ours = judge(manifest.task, predictions.scores, label)
     theirs = judge(manifest.task, trivial(manifest.task, manifest.label, label), label)
-    return estimates(ours, rows, request.bootstrap, request.seed), theirs(np.ones(rows))
+    found = estimates(ours, rows, request.bootstrap, request.seed, clusters=clusters)
+    return found, theirs(np.ones(rows))
 
 
 def _draw(test: Predictions, manifest: Manifest, result: EvaluateResult, request: EvaluateRequest) -> None:

@@ -1,16 +1,17 @@
-"""A split predicted whole, and the file that keeps it: `run_folder/predictions/{split}.parquet`."""
+"""A split predicted whole, the file that keeps it (`run_folder/predictions/{split}.parquet`), and its rows' days."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import nn
 
-from conf.manifest import Manifest, SplitName
-from models.evaluation.metrics import Floats
+from conf.manifest import WHERE, Manifest, SplitName
+from models.evaluation.metrics import Floats, Ints
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
 from models.serving.predict import at_once, judge_tokens, score_columns, scores
@@ -69,3 +70,18 @@ def predict_split(
         labels.append(batch.label.double().numpy())
         told(len(batch.label))
     return Predictions(np.concatenate(found), np.concatenate(labels))
+
+
+def belongings(folder: str, manifest: Manifest, split: SplitName) -> Ints | None:
+    """Read the day or group of each row of a split (`Manifest.where`), `(rows,)` in the order of its files.
+
+    That is the order of `predict_split`. None: the feature set does not keep it.
+    """
+    if manifest.where is None:
+        return None
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    found = []
+    for file in manifest.splits[split].files:
+        with filesystem.open(f"{root}/{file.path}", "rb") as opened, pq.ParquetFile(opened) as parquet:
+            found.append(parquet.read([WHERE]).column(WHERE).to_numpy().astype(np.int64))
+    return np.concatenate(found)

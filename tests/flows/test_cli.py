@@ -61,6 +61,7 @@ def test_the_table_says_words_with_brackets_as_they_are() -> None:
         rows={"train": 7000, "validation": 15, "test": 15, "set_aside": 1, "quarantined": 2},
         metrics={"test": {"auc": estimate}},
         baseline={"test": {"auc": 0.5}},
+        intervals_by={"test": "whole days, 30 of them"},
         model_uri="models:/mine/1",
         alias="challenger",
         decision="champion version 1 stays: it can't score these rows ([Errno 2] [/x])",

@@ -126,7 +126,7 @@ CHECK = Check(
     bar=Bar(0.1, 0.3),  # small and medium correlations (Cohen 1988, section 3.2)
     advice=(
         "Split and fold by date alone, add what was known of the days before (lags, moving means) as columns, and "
-        "read intervals that resample single rows as too narrow."
+        "read intervals on test as too narrow: they draw whole days as if none told anything of the next."
     ),
     look=look,
 )
@@ -138,8 +138,8 @@ WITHIN = Check(
     effect_name="intraclass correlation of residuals",
     bar=Bar(0.01, 0.1),  # small and medium (LeBreton and Senter 2008)
     advice=(
-        "Hold whole days or groups out together, add columns that tell what these have in common, and resample "
-        "whole days or groups for intervals."
+        "Hold whole days or groups out together, add columns that tell what these have in common, and trust those "
+        "intervals alone that draw whole days or groups, as those on test do where there are six."
     ),
     look=look_within,
 )

@@ -159,7 +159,8 @@ def board_says(view: View) -> list[str]:
         f"{counted(len(findings.standings), 'candidate')} learned from the same rows in the same "
         f"{counted(folds, 'fold')}{fallen}. The column {findings.title} is the average over folds with its "
         f"95 % interval (Student's t), and {'higher' if view.sign > 0 else 'lower'} is better; "
-        "test rows were scored once, by the final fits."
+        "test rows were scored once, by the final fits; the interval there is by bootstrap of "
+        f"{findings.intervals_by}."
     )
     said = [opening]
     alike = [one.candidate for one in ranked if view.as_good(one) and one is not view.best]

@@ -23,6 +23,7 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("Task", f"{findings.task}, judged by {findings.title}"),
         ("Rows", f"{rows}; {counted(findings.columns, 'column')}"),
         ("Folds", findings.folds_by),
+        ("Intervals", f"95 %; over folds by Student's t, on test by bootstrap of {findings.intervals_by}"),
         ("Sizes", f"{', '.join(f'{plain(100 * share)} %' for share in contest.sizes)} of the rows, then all of them"),
         ("Seed", str(findings.seed)),
         (

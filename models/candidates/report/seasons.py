@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from conf.selecting import Period, Standing
+from models.candidates.report.formats import listed
 from models.candidates.report.labels import spread
 from models.candidates.report.svg import Plot
 from models.candidates.report.view import View
@@ -115,7 +116,7 @@ def _says(view: View, shown: list[Standing]) -> list[str]:
         f"The test rows lie in {len(shown[0].periods)} periods. Whiskers are 95 % intervals (bootstrap); grey lines "
         "are the others."
     )
-    said = [opening]
+    said = [opening, _drawn(shown[0].periods)]
     for standing in shown:
         valued = [period for period in standing.periods if period.value]
         ordered = sorted(valued, key=lambda period: view.sign * (period.value.value if period.value else 0.0))
@@ -123,6 +124,20 @@ def _says(view: View, shown: list[Standing]) -> list[str]:
     if missing := sum(period.value is None for period in shown[0].periods):
         said.append(f"{missing} of the periods {'has' if missing == 1 else 'have'} too few rows to say anything.")
     return said
+
+
+def _drawn(periods: list[Period]) -> str:
+    """Say what resamples are of: periods of too few days have intervals that say less."""
+    valued = [period for period in periods if period.value]
+    few = [_day(period.start, year=False) for period in valued if period.drawn == "rows"]
+    if not few:
+        return "Resamples are of whole days."
+    if len(few) == len(valued):
+        return "Each has fewer than six days, so resamples are of single rows: whiskers say nothing of other days."
+    return (
+        f"Resamples are of whole days; of the periods from {listed(few)}, which have fewer than six days, they are of "
+        "single rows: whiskers there say nothing of other days."
+    )
 
 
 def _range(view: View, standing: Standing, worst: Period, best: Period) -> str:
@@ -134,6 +149,8 @@ def _range(view: View, standing: Standing, worst: Period, best: Period) -> str:
         f"{name[0].upper()}{name[1:]} is best in the period from {_day(best.start)} ({view.metric(best.value.value)}) "
         f"and worst in that from {_day(worst.start)} ({view.metric(worst.value.value)})"
     )
+    if apart and "rows" in (worst.drawn, best.drawn):
+        return text + "; their intervals do not meet, so these days do differ."
     if apart:
         return text + "; their intervals do not meet, so it does change with time."
     return text + "; their intervals meet, so that may be chance."

@@ -74,6 +74,7 @@ def binary(*, blind: bool = False, chosen: CandidateName | None = None) -> Findi
         ),
         engine="local",
         folds_by="5 expanding windows by date: each fold learns from all days before the days that it is judged on",
+        intervals_by="whole days, 61 of them",
         seconds=702.4,
         standings=standings,
         recommendation=Recommendation(

@@ -137,7 +137,8 @@ def _periods(value: float, generator: np.random.Generator, *, moving: bool) -> l
         start = (date(2013, 10, 28) + timedelta(weeks=week)).isoformat()
         rows = 12 if week == len(season) - 1 else 3_000
         seen = value + (drift + float(generator.normal(0, 0.002))) * moving
-        found.append(Period(start=start, rows=rows, value=None if rows < 20 else near(seen, 0.018)))
+        known = None if rows < 20 else near(seen, 0.018)
+        found.append(Period(start=start, rows=rows, value=known, drawn="days" if week else "rows"))
     return found
 
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.candidates.calendar import periods
+from models.evaluation.bootstrap import estimates
+from models.evaluation.metrics import judge
 
 GENERATOR = np.random.default_rng(0)
 
@@ -55,6 +57,16 @@ def test_few_rows_and_one_class_alone_have_no_value() -> None:
     scores = np.linspace(0, 1, 99)
     found = periods("binary", scores, label, where=days, columns_where="day", bootstrap=10, seed=0)
     assert [period.value is None for period in found] == [True, True, False]
+
+
+def test_whole_days_are_drawn_where_a_period_has_six() -> None:
+    days = np.repeat(np.arange(15_706, 15_706 + 17), 10)  # from Tuesday: six days, a week, four days
+    errors = np.random.default_rng(0).uniform(1, 3, 17).repeat(10)  # all rows of a day err alike
+    found = periods("regression", errors, np.zeros(170), where=days, columns_where="day", bootstrap=100, seed=0)
+    assert [period.drawn for period in found] == ["days", "days", "rows"]
+    own = (days >= 15_712) & (days < 15_719)
+    by_rows = estimates(judge("regression", errors[own], np.zeros(70)), 70, 100, 0)["rmse"]
+    assert found[1].value.high - found[1].value.low > 2 * (by_rows.high - by_rows.low)
 
 
 def test_rows_without_days_have_no_periods() -> None:

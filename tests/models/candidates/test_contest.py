@@ -68,6 +68,9 @@ def test_everything_is_measured_of_those_who_get_through(faulty: Findings) -> No
         assert each.periods
         assert each.threshold.cost.value <= each.threshold.cost_at_half
     assert faulty.folds_by.startswith("by date: 3 expanding windows")
+    days = len(np.unique(DAYS[960:]))
+    assert faulty.intervals_by == f"whole days, {days} of them"
+    assert {period.drawn for each in through for period in each.periods} == {"rows" if days <= 13 else "days"}
     assert sorted(faulty.labels.values()) == sorted("ABCDEFGHI"[: len(names)])
     assert {each.candidate for each in faulty.explanations} == {each.candidate for each in through}
 

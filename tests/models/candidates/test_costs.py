@@ -91,3 +91,45 @@ def test_a_constant_score_has_a_threshold_too() -> None:
     found = threshold(_of(1, 9), np.full(50, 0.2), LABEL.repeat(9)[:50], np.full(6, 0.2), LABEL, bootstrap=50, seed=0)
     assert found.best == pytest.approx(0.1)  # all are class 1; of equally cheap ones, theory's
     assert found.cost.value == pytest.approx(0.5)
+
+
+def _by_days(days: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, labels and days, whose share of class 1 varies from day to day."""
+    generator = np.random.default_rng(3)
+    where = np.arange(days).repeat(40)
+    share = generator.beta(2, 4, days)[where]
+    return (
+        np.clip(share + generator.normal(0, 0.2, len(where)), 0, 1),
+        (generator.random(len(where)) < share) * 1.0,
+        where,
+    )
+
+
+def _edges(scores: np.ndarray, label: np.ndarray, where: np.ndarray | None) -> list[float]:
+    clusters = {"held_clusters": where, "test_clusters": where}
+    found = threshold(_of(1, 3), scores, label, scores, label, bootstrap=300, seed=0, **clusters)
+    return [found.low, found.high, found.cost.low, found.cost.high]
+
+
+def test_whole_days_make_wider_intervals_whatever_the_order_of_rows() -> None:
+    scores, label, where = _by_days()
+    low, high, least, most = _edges(scores, label, where)
+    rows = _edges(scores, label, None)
+    assert most - least > 1.3 * (rows[3] - rows[2])
+    order = np.random.default_rng(0).permutation(len(where))
+    assert _edges(scores[order], label[order], where[order]) == pytest.approx([low, high, least, most])
+
+
+def test_days_of_one_row_each_cost_what_rows_cost() -> None:
+    scores, label, where = _by_days()
+    ones, rows = _edges(scores, label, np.arange(len(where))), _edges(scores, label, None)
+    assert ones[2:] == pytest.approx(rows[2:], rel=0.03)  # drawn by another generator
+
+
+def test_rows_that_are_there_four_times_narrow_the_cost_of_rows_and_not_of_days() -> None:
+    scores, label, where = _by_days()
+    scores = scores.round(1)  # so that quantiles stay where they are
+    once, four = _edges(scores, label, where), _edges(scores.repeat(4), label.repeat(4), where.repeat(4))
+    assert once == pytest.approx(four)
+    rows, more = _edges(scores, label, None), _edges(scores.repeat(4), label.repeat(4), None)
+    assert more[3] - more[2] < 0.7 * (rows[3] - rows[2])

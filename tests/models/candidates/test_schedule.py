@@ -85,9 +85,9 @@ class _Clockwork:
 class _Held:
     """A whole contest over such candidates."""
 
-    def __init__(self, folder: Path, candidates: list[_Lawful], **changes: Any) -> None:
+    def __init__(self, folder: Path, candidates: list[_Lawful], pool: Rows = POOL, **changes: Any) -> None:
         contest = Contest.model_validate(CONTEST | {"fit_seconds": 10_000} | changes)
-        self.course = Course(contest, POOL, draw_folds(POOL, contest.folds, 0).folds, 0, len(candidates))
+        self.course = Course(contest, pool, draw_folds(pool, contest.folds, 0).folds, 0, len(candidates))
         self.entries = [Entry(each) for each in sorted(candidates, key=lambda each: each.simplicity)]
         self.clock, self.notes = _Clockwork(candidates, folder), list[str]()
         self.bench = Bench(
@@ -178,6 +178,17 @@ def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(t
     assert all(fit.values == better.values for fit in [*better.folds, better.final])
     assert points(held.bench, better)[0] == [267, 800]  # a curve is of its own settings alone
     assert all(points(held.bench, entry)[0] == [267, 800, 2667] for entry in others)
+
+
+@pytest.mark.parametrize(("days", "said"), [(400, False), (16, True)])
+def test_settings_that_few_days_confirm_are_said_to_be(days: int, said: bool, tmp_path: Path) -> None:
+    candidate = _Lawful("ridge", 1e-5)
+    candidate.searched, candidate.gain = True, 0.5
+    pool = made_rows("regression", LABEL, np.zeros((4000, 1)), where=np.arange(4000) * days // 4000)
+    (note,) = _Held(tmp_path, [candidate], pool, trials=8).notes
+    assert note.startswith("ridge: settings found are better than its own: setting=0.")
+    assert note.endswith("nothing of other days") is said
+    assert ("what confirmed them are resamples of single rows, since there is one day" in note) is said
 
 
 def test_who_lacks_memory_goes_on_with_fewer_rows(tmp_path: Path) -> None:

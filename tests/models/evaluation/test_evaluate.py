@@ -5,20 +5,23 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
 from conf.data import Task
 from conf.exchange import EvaluateRequest, EvaluateResult, Track
+from conf.manifest import WHERE
 from conf.networks import AnyNetwork
 from conf.schema import Feed
 from models.evaluation.bootstrap import estimates
 from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import METRICS, judge, main_metric
 from models.evaluation.predictions import Predictions
+from tests.feature_sets import write_feature_set
 from tests.models.networks.cases import SMALL_DECODER
-from tests.models.trained import MODEL, Trained, train
+from tests.models.trained import MODEL, Trained, train, weights_of
 
 PICTURES = {
     "binary": {"roc", "precision_recall", "calibration"},
@@ -69,6 +72,21 @@ def test_predictions_are_kept_and_give_the_same_metrics(task: Task, model: AnyNe
     assert kept.rows == trained.manifest.splits["test"].rows
     again = estimates(judge(task, kept.scores, kept.label), kept.rows, request.bootstrap, request.seed)
     assert again == result.metrics["test"]
+    assert result.intervals_by["test"] == "single rows"
+
+
+def test_whole_days_are_drawn_where_the_feature_set_keeps_them(tmp_path: Path) -> None:
+    manifest = write_feature_set(tmp_path / "features", "binary", 1000, where="day")
+    weights = weights_of(tmp_path / "features", manifest, tmp_path / "weights.pt", epochs=1)
+    request = request_of(Trained(tmp_path / "features", manifest, weights), tmp_path)
+    result = evaluate(request)
+    for split in ("validation", "test"):
+        kept = Predictions.read(request.run_folder / "predictions", split, manifest)
+        files = [tmp_path / "features" / file.path for file in manifest.splits[split].files]
+        days = np.concatenate([pq.read_table(file)[WHERE].to_numpy() for file in files])
+        judged = judge("binary", kept.scores, kept.label)
+        assert result.intervals_by[split] == f"whole days, {len(np.unique(days))} of them"
+        assert result.metrics[split] == estimates(judged, kept.rows, request.bootstrap, request.seed, clusters=days)
 
 
 def test_the_engine_writes_into_a_run_that_stays_open(tmp_path: Path) -> None:

@@ -111,6 +111,9 @@ def test_everybody_is_in_it(pages: dict[str, str]) -> None:
         assert said in text
     for part in ("Leaderboard", "What more rows would bring", "Over calendar time", "What wrong decisions cost"):
         assert part in text
+    for said in ("by bootstrap of whole days, 61 of them.", "intervals by bootstrap of whole days. False"):
+        assert said in text
+    assert "of the periods from 28 Oct, which have fewer than six days, they are of single rows" in text
     for part in ("Trade-offs", "Assumptions", "Explanations", "Segments and rules", "How it was done"):
         assert part in text
 
