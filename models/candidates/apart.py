@@ -83,21 +83,37 @@ def too_large(failure: str) -> bool:
     return failure.startswith((OVERDUE, TOO_MUCH, ABORTED)) or memory
 
 
-def together(works: Sequence[Callable[[], Any]], limits: Limits, at_once: int) -> list[Outcome]:
-    """Do each of `works` as `apart` does, at most `at_once` of them at a time."""
+def together(
+    works: Sequence[Callable[[], Any]],
+    limits: Limits | Sequence[Limits],
+    at_once: int,
+    ended: Callable[[int, Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Do each of `works` as `apart` does, at most `at_once` of them at a time.
+
+    Args:
+        works: as there.
+        limits: of each, or those of all.
+        at_once: at least 1.
+        ended: is told the place of each that has ended, and its outcome.
+
+    """
+    each_has = [limits] * len(works) if isinstance(limits, Limits) else limits
     running: dict[int, tuple[int, _Running]] = {}  # by the pipe that each is heard on
     found: dict[int, Outcome] = {}
     try:
         while len(found) < len(works):
             while len(running) < at_once and len(running) + len(found) < len(works):
                 place = len(running) + len(found)
-                each = _Running(works[place], limits)
+                each = _Running(works[place], each_has[place])
                 running[each.heard] = place, each
             for ready in select.select(list(running), [], [])[0]:
                 place, each = running[ready]
                 if each.ended():
                     del running[ready]
                     found[place] = each.outcome()
+                    if ended:
+                        ended(place, found[place])
     finally:
         for _, each in running.values():
             each.close()

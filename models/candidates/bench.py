@@ -1,26 +1,40 @@
 """Where fits are asked for: each is done once, with limits, and is in the journal."""
 
 import shutil
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from conf.contests import CandidateName
-from conf.errors import FranklinError
 from conf.exchange import progress
 from conf.selecting import JOURNAL, Fit, FitTask, Phase, Values
-from models.candidates.apart import Outcome
 from models.candidates.budget import seconds_at
 from models.candidates.candidate import Candidate
-from models.candidates.fits import Fits, fit_of
-from models.candidates.journal import Journal
+from models.candidates.fits import Fits
+from models.candidates.journal import Journal, Key, key_of, key_of_task
 from models.evaluation.metrics import Floats, Ints, Metric
 
 SLOWEST_START = 1.0  # seconds
 FEW_ROWS = 5_000  # below them a second thread costs more than it brings
+
+
+class Taken(NamedTuple):
+    """What a fit has taken.
+
+    Attributes:
+        rows: that it learned from.
+        seconds: from its process's beginning to its end.
+        settings: which it had, as a word.
+
+    """
+
+    rows: int
+    seconds: float
+    settings: str
 
 
 @dataclass
@@ -35,6 +49,8 @@ class Entry:
         final: the fit that is judged on test.
         share: of the rows of each fold and of the pool, that time was for.
         failure: why it fell out.
+        seen: what its fits that have succeeded have taken.
+        spent: seconds of the clock that its fits have taken; those that ran side by side have shared it.
 
     """
 
@@ -45,7 +61,8 @@ class Entry:
     final: Fit | None = None
     share: float = 1.0
     failure: str | None = None
-    seen: list[tuple[int, float]] = field(default_factory=list)
+    seen: list[Taken] = field(default_factory=list)
+    spent: float = 0.0
 
     @property
     def name(self) -> CandidateName:
@@ -53,13 +70,45 @@ class Entry:
         return self.candidate.name
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A fit that is asked for.
+
+    Attributes:
+        entry: the candidate.
+        phase: what it is for.
+        fold: number of the fold, -1 in the end.
+        learn: rows of the pool to learn from.
+        held: those to be judged by; None: test.
+        values: settings.
+        seconds: that it may take.
+        model: folder to save into; None: nothing is saved.
+
+    """
+
+    entry: Entry
+    phase: Phase
+    fold: int
+    learn: Ints
+    held: Ints | None
+    values: Values
+    seconds: float
+    model: Path | None = None
+
+
 class Bench:
-    """Has fits done, by whoever does those of a candidate, unless the journal has them already."""
+    """Has fits done, by whoever does those of a candidate, unless the journal has them already.
+
+    Attributes:
+        spent: seconds of the clock that fits have taken.
+        expected: fits in all, for whoever watches.
+
+    """
 
     def __init__(
         self,
         run_folder: Path,
-        fits: dict[CandidateName, Fits],
+        fits: Mapping[CandidateName, Fits],
         *,
         seed: int,
         metric: Metric,
@@ -73,71 +122,97 @@ class Bench:
         self.spent, self._done, self.expected = 0.0, 0, 0
         self._start = SLOWEST_START  # or what the quickest fit has taken, which is its process's and not its own
 
-    def fit(
-        self,
-        entry: Entry,
-        phase: Phase,
-        fold: int,
-        learn: Ints,
-        held: Ints | None,
-        *,
-        values: Values,
-        seconds: float,
-        model: Path | None = None,
-    ) -> Fit:
-        """Have a candidate fitted on rows of the pool, and judged on others (None: on test), or find that it was.
+    def do(self, wanted: Sequence[Wanted]) -> list[Fit]:
+        """Have candidates fitted on rows of the pool, and judged on others, or find that they were.
 
-        What it took counts in `spent`, of a fit that was found as well: so a retried contest decides as the first did.
+        What it took counts in `spent`, of fits that were found as well: so a retried contest decides as the first did.
+
+        Returns:
+            Fits in the order of `wanted`.
+
         """
-        self._done += 1
-        progress(self._done, max(self._done, self.expected), "fits", entry.name)
+        tasks = [self._task(each) for each in wanted]
+        found: dict[Key, Fit] = {}
+        for fits in dict.fromkeys(self._fits[each.entry.name] for each in wanted):
+            absent = []
+            for each, task in zip(wanted, tasks, strict=True):
+                if self._fits[each.entry.name] is not fits:
+                    continue
+                fit = self._journal.find(task, len(each.learn))
+                if fit is None or (fit.scores and not (self.run_folder / fit.scores).exists()):
+                    if each.model is not None:
+                        shutil.rmtree(each.model, ignore_errors=True)  # of a try that was interrupted
+                    if task not in absent:
+                        absent.append(task)
+                else:
+                    self._tell(fit)
+                    found[key_of(fit)] = fit
+
+            def done(fit: Fit) -> None:
+                self._journal.add(fit)
+                self._tell(fit)
+                found[key_of(fit)] = fit
+
+            if absent:
+                fits.do(absent, done)
+        answers = [found[key_of_task(task, len(each.learn))] for each, task in zip(wanted, tasks, strict=True)]
+        for each, fit in zip(wanted, answers, strict=True):
+            self._account(each.entry, fit, beside=len(wanted))
+        return answers
+
+    def _task(self, wanted: Wanted) -> FitTask:
         folder = self.run_folder / "fits"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = "-".join([entry.name, phase, str(fold), str(len(learn)), _digest(values)])
-        task = FitTask(
-            candidate=entry.name,
-            phase=phase,
-            fold=fold,
+        name, learn = wanted.entry.name, wanted.learn
+        stem = "-".join([name, wanted.phase, str(wanted.fold), str(len(learn)), _digest(wanted.values)])
+        threads = self._cores if wanted.entry.candidate.alone else max(1, self._cores // self._fits[name].at_once)
+        return FitTask(
+            candidate=name,
+            phase=wanted.phase,
+            fold=wanted.fold,
             seed=self._seed,
-            values=values,
+            values=wanted.values,
             learn=_rows_file(folder, learn),
-            held=None if held is None else _rows_file(folder, held),
+            held=None if wanted.held is None else _rows_file(folder, wanted.held),
             scores=folder / f"{stem}.npy",
-            model=model,
+            model=wanted.model,
             memory_bytes=self._memory_bytes,
-            timeout_seconds=seconds,
-            threads=1 if len(learn) < FEW_ROWS else self._cores,
+            timeout_seconds=wanted.seconds,
+            threads=1 if len(learn) < FEW_ROWS else threads,
         )
-        found = self._journal.find(task, len(learn))
-        if found is None or (found.scores and not (self.run_folder / found.scores).exists()):
-            if model is not None:
-                shutil.rmtree(model, ignore_errors=True)  # of a try that was interrupted
-            found = self._do(task)
-            self._journal.add(found)
-        self.spent += found.seconds
-        if found.failure is None:
-            entry.seen.append((found.rows, found.seconds))
-            self._start = min(self._start, found.seconds)
-        return found
 
-    def _do(self, task: FitTask) -> Fit:
-        started = time.monotonic()
-        try:
-            return self._fits[task.candidate].do(task)
-        except FranklinError as error:  # such as a service that a candidate has brought down: the others go on
-            outcome = Outcome(None, time.monotonic() - started, 0.0, 0, str(error))
-            return fit_of(task, outcome, self.run_folder)
+    def _tell(self, fit: Fit) -> None:
+        self._done += 1
+        progress(self._done, max(self._done, self.expected), "fits", fit.candidate)
+
+    def _account(self, entry: Entry, fit: Fit, beside: int) -> None:
+        clock = fit.seconds / min(beside, self.at_once(entry))
+        self.spent += clock
+        entry.spent += clock
+        if fit.failure is None:
+            entry.seen.append(Taken(fit.rows, fit.seconds, _digest(fit.values)))
+            self._start = min(self._start, fit.seconds)
+
+    def at_once(self, entry: Entry) -> int:
+        """How many fits share the clock with one of a candidate."""
+        return 1 if entry.candidate.alone else self._fits[entry.name].at_once
 
     def seconds(self, entry: Entry, rows: int) -> float:
-        """Predict what a fit of a candidate that has been fitted takes."""
+        """Predict what a fit of a candidate that has been fitted takes, by fits with the settings that it has now."""
+        own = [each for each in entry.seen if each.settings == _digest(entry.values)] or entry.seen
         work = entry.candidate.work
-        return seconds_at(work(rows), [(work(seen), seconds) for seen, seconds in entry.seen], self._start)
+        return seconds_at(work(rows), [(work(each.rows), each.seconds) for each in own], self._start)
+
+    def clock(self, entry: Entry, rows: int) -> float:
+        """Predict its part of the clock, if as many run beside it as may."""
+        return self.seconds(entry, rows) / self.at_once(entry)
 
     def processor_seconds(self, entry: Entry, rows: int) -> float | None:
         """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded."""
         done = [fit for fit in self.fits if fit.candidate == entry.name and fit.failure is None]
+        own = [fit for fit in done if fit.values == entry.values] or done
         work = entry.candidate.work
-        seen = [(work(fit.rows), fit.processor_seconds) for fit in done if fit.phase != "trial"]
+        seen = [(work(fit.rows), fit.processor_seconds) for fit in own if fit.phase != "trial"]
         return seconds_at(work(rows), seen) if seen else None
 
     @property

@@ -39,6 +39,7 @@ class Candidate(ABC):
         title: for people.
         family: whose assumptions it shares.
         tasks: that it is for.
+        alone: whether a fit takes several processes, so that no other is to run beside it.
         imports: modules that its fits would each import, so whoever forks for them imports those before.
 
     """
@@ -48,6 +49,7 @@ class Candidate(ABC):
     family: ClassVar[Family]
     tasks: ClassVar[frozenset[Task]]
     imports: tuple[str, ...] = ()
+    alone = False
 
     @property
     def simplicity(self) -> int:

@@ -23,7 +23,7 @@ from conf.errors import FranklinError
 from conf.exchange import answer as write_answer
 from conf.exchange import clean_up_on_sigterm, serve
 from conf.manifest import Manifest, read_manifest
-from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, Fit, UnlabelledResult
+from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, UnlabelledResult
 from models.candidates import curves
 from models.candidates.apart import Limits, apart
 from models.candidates.bench import Bench, Entry
@@ -104,15 +104,10 @@ def _run(bench: Bench, course: Course, entries: list[Entry], evidence: Evidence)
     notes = evidence.notes
     bench.expected = len(entries) * (len(course.sizes()) + len(course.folds) + 1 + course.contest.trials // 2)
 
-    def final(entry: Entry, learn: Ints, seconds: float) -> Fit:
-        return bench.fit(
-            entry, "final", -1, learn, None, values=entry.values, seconds=seconds, model=evidence.folder(entry)
-        )
-
     climb(bench, course, entries, notes)
     tune(bench, course, entries, notes)
     judge_all(bench, course, entries, notes)
-    finish(bench, course, entries, notes, final)
+    finish(bench, course, entries, notes, evidence.folder)
 
 
 def _findings(

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
+import psutil
+
 from conf.contests import CandidateName, Contest
 from conf.errors import FranklinError
 from conf.manifest import Manifest
@@ -28,6 +30,7 @@ IN_SPARK: frozenset[CandidateName] = frozenset(
         "xgboost",
     )
 )
+MOST_AT_ONCE = 4
 COPIES = 2  # of the rows that a fit holds, at least: those it learns from and what its library makes of them
 NUMBER_BYTES, ROW_BYTES = 4, 16  # of a number or code, and of label and place
 
@@ -76,6 +79,12 @@ def engine_for(contest: Contest, manifest: Manifest, columns: Columns) -> Litera
     return "spark" if COPIES * size > contest.memory_bytes else "local"
 
 
+def at_once(request: ContestRequest) -> int:
+    """How many fits run at a time: two that have a core each do more than one that has both, if memory is for both."""
+    room = psutil.virtual_memory().available // request.contest.memory_bytes
+    return max(1, min(request.cores, MOST_AT_ONCE, room))
+
+
 @contextmanager
 def opened(
     request: ContestRequest,
@@ -85,7 +94,7 @@ def opened(
     candidates: Mapping[CandidateName, Candidate],
 ) -> Iterator[dict[CandidateName, Fits]]:
     """Give each candidate who does its fits; what Spark has not, fits here."""
-    local: Fits = LocalFits(pool, test, candidates, request.run_folder)
+    local: Fits = LocalFits(pool, test, candidates, request.run_folder, at_once(request))
     if engine == "local":
         yield dict.fromkeys(candidates, local)
         return

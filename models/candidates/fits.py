@@ -1,6 +1,7 @@
 """Doing one fit, wherever it is done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -9,24 +10,44 @@ import numpy as np
 from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.selecting import Fit, FitTask
-from models.candidates.apart import Limits, Outcome, apart
+from models.candidates.apart import Limits, Outcome, together
 from models.candidates.candidate import Candidate
 from models.candidates.rows import Columns, Rows
 from models.evaluation.metrics import Floats, judge
 
 
 class Fits(Protocol):
-    """Where fits are done."""
+    """Where fits are done.
 
-    def do(self, task: FitTask) -> Fit:
-        """Fit a candidate on rows, score others and judge them; a failure is a result too."""
+    Attributes:
+        at_once: how many are done at a time.
+
+    """
+
+    at_once: int
+
+    def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
+        """Fit candidates on rows, score others and judge them; a failure is a result too.
+
+        Args:
+            tasks: in the order in which they are begun.
+            done: is told each fit as soon as it is done.
+
+        """
         ...
 
 
 class LocalFits:
     """Fits in forked processes, which share the rows."""
 
-    def __init__(self, pool: Rows, test: Rows, candidates: Mapping[CandidateName, Candidate], run_folder: Path) -> None:
+    def __init__(
+        self,
+        pool: Rows,
+        test: Rows,
+        candidates: Mapping[CandidateName, Candidate],
+        run_folder: Path,
+        at_once: int = 1,
+    ) -> None:
         """Fit these candidates.
 
         Args:
@@ -34,14 +55,24 @@ class LocalFits:
             test: rows of test, for final fits.
             candidates: by name.
             run_folder: that scores and models are in.
+            at_once: fits at a time; who takes several processes has the machine for itself.
 
         """
         self._pool, self._test, self._candidates, self._run_folder = pool, test, candidates, run_folder
+        self.at_once = at_once
 
-    def do(self, task: FitTask) -> Fit:
-        """Fork a process for it."""
-        outcome = apart(lambda: self._fit(task), Limits(task.memory_bytes, task.timeout_seconds, task.threads))
-        return fit_of(task, outcome, self._run_folder)
+    def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
+        """Fork a process for each."""
+        shared = [task for task in tasks if not self._candidates[task.candidate].alone]
+        own = [[task] for task in tasks if self._candidates[task.candidate].alone]
+        for group in (shared, *own):
+            works = [partial(self._fit, task) for task in group]
+            limits = [Limits(task.memory_bytes, task.timeout_seconds, task.threads) for task in group]
+
+            def ended(place: int, outcome: Outcome, group: Sequence[FitTask] = group) -> None:
+                done(fit_of(group[place], outcome, self._run_folder))
+
+            together(works, limits, self.at_once, ended)
 
     def _fit(self, task: FitTask) -> dict[str, float]:
         candidate, learn = self._candidates[task.candidate], self._pool.take(np.load(task.learn))

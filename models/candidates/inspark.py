@@ -1,7 +1,8 @@
 """Fits that Spark does: a service of `spark_jobs/` that is told a task a line, and answers a fit a line."""
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -10,7 +11,8 @@ import numpy as np
 
 from conf.errors import FranklinError
 from conf.selecting import ContestRequest, Fit, FitTask
-from models.candidates.fits import check_scores, judged
+from models.candidates.apart import Outcome
+from models.candidates.fits import check_scores, fit_of, judged
 from models.candidates.rows import Rows
 
 CLOSE_SECONDS = 30.0
@@ -19,6 +21,8 @@ _Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its in
 
 class SparkFits:
     """A client of the service, which is started with the first task and ended by `close`."""
+
+    at_once = 1  # Spark has all cores for each
 
     def __init__(self, command: Sequence[str], request: ContestRequest, pool: Rows, test: Rows) -> None:
         """Start nothing yet.
@@ -33,13 +37,21 @@ class SparkFits:
         self._command, self._request, self._pool, self._test = command, request, pool, test
         self._service: _Service | None = None
 
-    def do(self, task: FitTask) -> Fit:
-        """Have a candidate fitted, and judge its scores; a failure is a result too.
+    def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
+        """Have candidates fitted, one after the other, and judge their scores.
 
-        Raises:
-            FranklinError: the service has ended, which its log tells more of.
-
+        What the service fails to answer is a failure, and the next task starts it anew.
         """
+        for task in tasks:
+            started = time.monotonic()
+            try:
+                fit = self._asked(task)
+            except FranklinError as error:
+                outcome = Outcome(None, time.monotonic() - started, 0.0, 0, str(error))
+                fit = fit_of(task, outcome, Path(self._request.run_folder))
+            done(fit)
+
+    def _asked(self, task: FitTask) -> Fit:
         _, told, heard = self._started()
         try:
             told.write(f"{task.model_dump_json()}\n")

@@ -35,7 +35,7 @@ class Journal:
 
         One that was ended from outside, as where the machine ran out of memory, is done again.
         """
-        fit = self._fits.get((task.candidate, task.phase, task.fold, rows, _text(task)))
+        fit = self._fits.get(key_of_task(task, rows))
         return None if fit is None or (fit.failure is not None and OUTSIDE in fit.failure) else fit
 
     def add(self, fit: Fit) -> None:
@@ -48,6 +48,11 @@ class Journal:
 def key_of(fit: Fit) -> Key:
     """What tells fits of a contest apart: candidate, phase, fold, rows, settings."""
     return fit.candidate, fit.phase, fit.fold, fit.rows, _text(fit)
+
+
+def key_of_task(task: FitTask, rows: int) -> Key:
+    """The key that the fit of a task on so many rows will have."""
+    return task.candidate, task.phase, task.fold, rows, _text(task)
 
 
 def _text(what: Fit | FitTask) -> str:

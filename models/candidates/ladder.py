@@ -146,8 +146,13 @@ def _why(
         )
     if not kept:
         return f"{first} Nobody keeps the limits; this one comes nearest and {_broken(broken[chosen.candidate])}."
-    cost = f"It {_answers(chosen.latency)} and was fitted in {chosen.processor_seconds or 0:.2g} processor-seconds"
+    cost = f"It {_answers(chosen.latency)} and was fitted in {_two(chosen.processor_seconds or 0)} processor-seconds"
     return f"{first} {cost}{', which keeps all limits' if limited else ''}."
+
+
+def _two(value: float) -> str:
+    """Two significant digits, such as 150."""
+    return f"{float(f'{value:.2g}'):,g}"
 
 
 def _answers(latency: Latency | None) -> str:
@@ -170,7 +175,7 @@ def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
     if ours.one_p99_seconds is not None and theirs.one_p99_seconds is not None:
         slower = theirs.one_p99_seconds / ours.one_p99_seconds
     dearer = (best.processor_seconds or 0) / chosen.processor_seconds
-    return f"{lost}, which takes {slower:.2g} times as long for a row and {dearer:.2g} times the processor-seconds."
+    return f"{lost}, which takes {_two(slower)} times as long for a row and {_two(dearer)} times the processor-seconds."
 
 
 def seconds(value: float) -> str:

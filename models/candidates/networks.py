@@ -110,6 +110,7 @@ class NetworkCandidate(Candidate):
     def __init__(self, entrant: Entrant) -> None:
         """Take part with that training."""
         self.name, self.title, self._train = entrant.name, TITLES[entrant.name], entrant.train
+        self.alone = entrant.train.world_size > 1
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -11,21 +11,23 @@
    before anybody gets more. Of what is left for the others, those of the worse half get `WORSE` of what the better ones
    do. Whose claim is too high is fitted on a share of the rows, the same in every fold.
 
-Seconds are predicted by power laws (`budget.seconds_at`). Whoever takes `OVER` times its share on
-`FEWEST_ROWS` rows already falls out; everything that was cut is a note.
+Seconds are predicted by power laws (`budget.seconds_at`). Fits of a step run side by side, as many as the machine has
+cores for, and share the clock. Whose folds turn out to take `OVER` times its share goes on with fewer rows; whoever
+takes that on `FEWEST_JUDGED` rows already falls out: a rank by fewer says nothing. Everything that was cut is a note.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 
 from conf.contests import CandidateName, Contest
 from conf.selecting import Fit
 from models.candidates.apart import OVERDUE, too_large
-from models.candidates.bench import Bench, Entry
+from models.candidates.bench import Bench, Entry, Wanted
 from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, patience, share_within
 from models.candidates.folds import FEWEST_ROWS, Fold, samples
 from models.candidates.rows import Rows
@@ -38,6 +40,7 @@ OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
 ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times
+FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
 
 
 @dataclass(frozen=True)
@@ -79,34 +82,39 @@ def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[st
     sizes = course.sizes()
     purse = SIZES * course.contest.budget_seconds / max(1, len(entries))
     for place, learn in enumerate(sizes):
+        going = []
         for entry in entries:
             if entry.failure is not None or len(entry.curve) != place:
                 continue
-            spent = sum(seconds for _, seconds in entry.seen)
             # Of one size alone it is not known what is a start of its own, so a second one is for all but the dearest.
-            if place and (spent > DEAR * purse if place == 1 else spent + bench.seconds(entry, len(learn)) > purse):
+            next_one = bench.clock(entry, len(learn)) if entry.seen else 0.0
+            if place and (entry.spent > DEAR * purse if place == 1 else entry.spent + next_one > purse):
                 notes.append(f"{entry.name}: time was for {len(entry.curve)} of {len(sizes)} sizes of its curve")
-                continue
-            _step(bench, course, entry, learn, notes, known=_first(course))
+            else:
+                going.append(entry)
+        _step(bench, course, going, learn, notes)
 
 
-def _step(bench: Bench, course: Course, entry: Entry, learn: Ints, notes: list[str], *, known: float) -> None:
-    """Fit a candidate on one more size; one whose time is up on the first shows on fewer rows how slow it is."""
-    held, fold, rows = course.folds[-1].held, len(course.folds) - 1, len(learn)
-    limit = _patience(bench, course, entry, rows) if entry.seen else known
-    fit = bench.fit(entry, "size", fold, learn, held, values={}, seconds=limit)
-    if fit.failure is None:
-        entry.curve[rows] = fit
-        return
-    notes.append(f"{entry.name}: no fit on {rows} rows: {fit.failure}")
-    if entry.seen or not fit.failure.startswith(OVERDUE):
-        return  # other rows may suit it better; the folds will tell
-    rows = max(FEWEST_ROWS, rows // FEWER**2)
-    fit = bench.fit(entry, "size", fold, course.some(rows), held, values={}, seconds=limit)
-    if fit.failure is None or not fit.failure.startswith(OVERDUE):
-        return
-    entry.failure = f"{fit.failure} with {rows} rows already"
-    notes.append(f"{entry.name} fell out: {entry.failure}")
+def _step(bench: Bench, course: Course, going: Sequence[Entry], learn: Ints, notes: list[str]) -> None:
+    """Fit candidates on one more size; whose time is up on the first shows on fewer rows how slow it is."""
+    hung = []
+    for entry, fit in zip(going, bench.do([_sized(bench, course, entry, learn) for entry in going]), strict=True):
+        if fit.failure is None:
+            entry.curve[len(learn)] = fit
+            continue
+        notes.append(f"{entry.name}: no fit on {len(learn)} rows: {fit.failure}")
+        if not entry.seen and fit.failure.startswith(OVERDUE):
+            hung.append(entry)  # of others, other rows may suit them better; the folds will tell
+    fewer = course.some(max(FEWEST_ROWS, len(learn) // FEWER**2))
+    for entry, fit in zip(hung, bench.do([_sized(bench, course, entry, fewer) for entry in hung]), strict=True):
+        if fit.failure is not None and fit.failure.startswith(OVERDUE):
+            entry.failure = f"{fit.failure} with {len(fewer)} rows already"
+            notes.append(f"{entry.name} fell out: {entry.failure}")
+
+
+def _sized(bench: Bench, course: Course, entry: Entry, learn: Ints) -> Wanted:
+    limit = _patience(bench, course, entry, len(learn)) if entry.seen else _first(course)
+    return Wanted(entry, "size", len(course.folds) - 1, learn, course.folds[-1].held, {}, limit)
 
 
 def _first(course: Course) -> float:
@@ -122,13 +130,21 @@ def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: lis
     """
     weights = _weights(bench, entries)
     for place, entry in enumerate(entries):
-        _judge(bench, course, entry, notes, purse=_purse(bench, course, entries[:place], entries[place:], weights))
+        _judge(bench, course, entry, notes, _purse(bench, course, entries[:place], entries[place:], weights))
     short = [entry for entry in entries if entry.failure is None and entry.share < 1]
     for place, entry in enumerate(short):
         others = [each for each in entries if each not in short[place:]]
-        _judge(bench, course, entry, notes, purse=_purse(bench, course, others, short[place:], weights))
+        _judge(bench, course, entry, notes, _purse(bench, course, others, short[place:], weights))
         if entry.share < 1 and entry.failure is None:
             notes.append(f"{entry.name}: time was for {entry.share:.1%} of the rows in each fold and in the end")
+
+
+@dataclass(frozen=True)
+class _Purse:
+    """Seconds for a candidate's folds and final fit: its share, and the most that it may take before it has to stop."""
+
+    share: float
+    most: float
 
 
 def _purse(
@@ -137,95 +153,116 @@ def _purse(
     judged: Sequence[Entry],
     waiting: Sequence[Entry],
     weights: Mapping[CandidateName, float],
-) -> float:
-    """Seconds for the first of those who wait: its share of what those leave whose final fits are to come."""
-    kept = sum(MARGIN * _final_seconds(bench, course, each) for each in judged if each.failure is None)
+) -> _Purse:
+    """That of the first of those who wait: its share of what those leave whose final fits are to come."""
+    kept = sum(MARGIN * _final_clock(bench, course, each) for each in judged if each.failure is None)
     claims = {each.name: _claim(bench, course, each) for each in waiting if each.failure is None}
-    return allot(claims, course.contest.budget_seconds - bench.spent - kept, weights).get(waiting[0].name, 0.0)
+    left = course.contest.budget_seconds - bench.spent - kept
+    share = allot(claims, left, weights).get(waiting[0].name, 0.0)
+    return _Purse(share, max(FEWEST_SECONDS, min(OVER * share, left)))
 
 
-def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], *, purse: float) -> None:
+def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse) -> None:
     if entry.failure is not None:
         return
-    share = _share(bench, course, entry, purse)
+    share = _share(bench, course, entry, purse.share)
     if entry.folds and share < min(1.0, MORE * entry.share):
         return
     needed = _needed(bench, course, entry, share)
-    if not entry.folds and needed > max(OVER * purse, FEWEST_SECONDS * (len(course.folds) + 1)):
+    if not entry.folds and needed > purse.most:
         least = f"its folds would take {needed:.0f} seconds on {share:.1%} of the rows already"
-        entry.failure = f"{least}, and {purse:.0f} were left for it"
+        entry.failure = f"{least}, and {purse.share:.0f} were left for it"
         notes.append(f"{entry.name} fell out: {entry.failure}")
         return
     if entry.folds:
-        _again(bench, course, entry, notes, share)
+        _again(bench, course, entry, notes, share, most=purse.most)
         return
     entry.share = share
-    _folds(bench, course, entry, notes)
+    _folds(bench, course, entry, notes, purse.most)
 
 
 def finish(
-    bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str], fit: Callable[[Entry, Ints, float], Fit]
+    bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str], folder: Callable[[Entry], Path]
 ) -> None:
-    """Fit every candidate on the pool, as `fit` does it with rows to learn from and seconds, to be judged on test."""
-    for entry in entries:
-        if entry.failure is None:
-            _final(bench, course, entry, notes, fit)
+    """Fit every candidate on the pool, save it in its `folder`, and have it judged on test."""
+    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
+    for attempt in range(ATTEMPTS):
+        open_ones = [entry for entry in entries if entry.failure is None and entry.final is None]
+        # Those that take longest begin first, so that none of them is alone in the end.
+        open_ones.sort(key=lambda entry: -_final_clock(bench, course, entry))
+        wanted = []
+        for entry in open_ones:
+            learn = course.part(whole, entry.share)
+            limit = _patience(bench, course, entry, len(learn))
+            wanted.append(Wanted(entry, "final", -1, learn, None, entry.values, limit, folder(entry)))
+        for each, fit in zip(wanted, bench.do(wanted), strict=True):
+            if fit.failure is None:
+                each.entry.final = fit
+            elif not _shrinks(each.entry, fit.failure, len(each.learn), notes, attempt=attempt):
+                each.entry.failure = f"its final fit failed: {fit.failure}"
+                notes.append(f"{each.entry.name} fell out: {each.entry.failure}")
     left = course.contest.budget_seconds - bench.spent
     if left < 0:
         notes.append(f"fits took {-left:.0f} seconds more than the {course.contest.budget_seconds} of the budget")
 
 
-def _final(
-    bench: Bench, course: Course, entry: Entry, notes: list[str], fit: Callable[[Entry, Ints, float], Fit]
-) -> None:
-    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
-    for attempt in range(ATTEMPTS):
-        learn = course.part(whole, entry.share)
-        found = fit(entry, learn, _patience(bench, course, entry, len(learn)))
-        if found.failure is None:
-            entry.final = found
-            return
-        if not _shrinks(entry, found.failure, len(learn), notes, attempt=attempt):
-            entry.failure = f"its final fit failed: {found.failure}"
-            notes.append(f"{entry.name} fell out: {entry.failure}")
-            return
+@dataclass(frozen=True)
+class _Cut:
+    """Folds that came to no end: their number, the rows of the next one, and why."""
+
+    number: int
+    rows: int
+    reason: str
 
 
-def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str]) -> None:
+def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str], most: float) -> None:
     for attempt in range(ATTEMPTS):
         unseen = not entry.seen
-        entry.folds, failed = _fitted(bench, course, entry, entry.share)
-        if failed is None:
+        entry.folds, cut = _fitted(bench, course, entry, entry.share, most)
+        if cut is None:
             return
-        number, failure = len(entry.folds), str(failed.failure)
-        if unseen and entry.share < 1 and not too_large(failure):
+        if unseen and entry.share < 1 and not too_large(cut.reason):
             entry.share = 1.0  # what is wrong with few rows may not be with all
-        elif not _shrinks(entry, failure, failed.rows, notes, attempt=attempt):
-            entry.failure = f"fold {number + 1} of {len(course.folds)}: {failure}"
+        elif not _shrinks(entry, cut.reason, cut.rows, notes, attempt=attempt):
+            entry.failure = f"fold {cut.number + 1} of {len(course.folds)}: {cut.reason}"
             notes.append(f"{entry.name} fell out: {entry.failure}")
             return
 
 
-def _again(bench: Bench, course: Course, entry: Entry, notes: list[str], share: float) -> None:
+def _again(bench: Bench, course: Course, entry: Entry, notes: list[str], share: float, *, most: float) -> None:
     """Fit the folds of a candidate that has them on more rows; if one fails, it keeps those that it has."""
-    found, failed = _fitted(bench, course, entry, share)
-    if failed is None:
+    found, cut = _fitted(bench, course, entry, share, most)
+    if cut is None:
         entry.share, entry.folds = share, found
     else:
-        notes.append(f"{entry.name}: with {failed.rows} rows {failed.failure}; it stays with fewer")
+        notes.append(f"{entry.name}: with {cut.rows} rows {cut.reason}; it stays with fewer")
 
 
-def _fitted(bench: Bench, course: Course, entry: Entry, share: float) -> tuple[list[Fit], Fit | None]:
-    """Fits of the folds in order, and the one that failed, which is the last."""
-    found: list[Fit] = []
-    for number, fold in enumerate(course.folds):
-        learn = course.part(fold, share)
-        limit = _patience(bench, course, entry, len(learn)) if entry.seen else _first(course)
-        fit = bench.fit(entry, "fold", number, learn, fold.held, values=entry.values, seconds=limit)
-        if fit.failure is not None:
-            return found, fit
-        found.append(fit)
-    return found, None
+def _fitted(bench: Bench, course: Course, entry: Entry, share: float, most: float) -> tuple[list[Fit], _Cut | None]:
+    """Fits of the folds in order, up to the first that failed; [] if those to come would take too long.
+
+    So many as run at a time go first: what they take tells what the others will, of which the largest begin first.
+    """
+    learn = [course.part(fold, share) for fold in course.folds]
+    first, found = bench.at_once(entry), dict[int, Fit]()
+    before = entry.spent
+    for places in (range(first)[: len(learn)], sorted(range(first, len(learn)), key=lambda place: -len(learn[place]))):
+        wanted = []
+        for place in places:
+            limit = _patience(bench, course, entry, len(learn[place])) if entry.seen else _first(course)
+            wanted.append(Wanted(entry, "fold", place, learn[place], course.folds[place].held, entry.values, limit))
+        rest = sum(bench.clock(entry, len(each.learn)) for each in wanted) if entry.seen else 0.0
+        rest += bench.clock(entry, round(share * len(course.pool))) if entry.seen else 0.0  # the final fit
+        if found and entry.spent - before + rest > most:
+            reason = f"{OVERDUE} its share: {entry.spent - before + rest:.0f} seconds, and {most:.0f} are the most"
+            return [], _Cut(len(found), len(wanted[0].learn), reason)
+        found |= dict(zip(places, bench.do(wanted), strict=True))
+        failed = next((place for place in sorted(found) if found[place].failure is not None), None)
+        if failed is not None:
+            return [found[place] for place in range(failed)], _Cut(
+                failed, found[failed].rows, str(found[failed].failure)
+            )
+    return [found[place] for place in range(len(learn))], None
 
 
 def _shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt: int) -> bool:
@@ -243,11 +280,11 @@ def _patience(bench: Bench, course: Course, entry: Entry, rows: int) -> float:
 
 def _claim(bench: Bench, course: Course, entry: Entry) -> float:
     """Seconds for all folds and the final fit on all rows; of whom no size has suited, those of its first fit."""
-    return sum(MARGIN * bench.seconds(entry, rows) for rows in _full(course)) if entry.seen else _first(course)
+    return sum(MARGIN * bench.clock(entry, rows) for rows in _full(course)) if entry.seen else _first(course)
 
 
-def _final_seconds(bench: Bench, course: Course, entry: Entry) -> float:
-    return bench.seconds(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
+def _final_clock(bench: Bench, course: Course, entry: Entry) -> float:
+    return bench.clock(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
 
 
 def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
@@ -277,7 +314,7 @@ def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, floa
 
 def _needed(bench: Bench, course: Course, entry: Entry, share: float) -> float:
     """Seconds for its folds and its final fit on a share of the rows."""
-    return sum(bench.seconds(entry, round(share * rows)) for rows in _full(course)) if entry.seen else 0.0
+    return sum(bench.clock(entry, round(share * rows)) for rows in _full(course)) if entry.seen else 0.0
 
 
 def _full(course: Course) -> list[int]:
@@ -288,5 +325,6 @@ def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
     if not entry.seen:
         sizes = course.sizes()  # the first has not suited it
         return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
-    share = share_within(_full(course), partial(bench.seconds, entry), purse, course.contest.fit_seconds)
-    return min(1.0, max(share, FEWEST_ROWS / len(course.folds[0].learn)))
+    clock, longest = bench.at_once(entry) * purse, course.contest.fit_seconds
+    share = share_within(_full(course), partial(bench.seconds, entry), clock, longest)
+    return min(1.0, share if entry.folds else max(share, FEWEST_JUDGED / len(course.folds[0].learn)))

@@ -8,10 +8,11 @@ import numpy as np
 import optuna
 from optuna.samplers import TPESampler
 
+from conf.contests import CandidateName
 from conf.schema import Choices, Range
 from conf.selecting import Fit, Values
 from models.candidates.apart import Limits, apart
-from models.candidates.bench import Bench, Entry
+from models.candidates.bench import Bench, Entry, Wanted
 from models.candidates.budget import MARGIN, patience
 from models.candidates.folds import FEWEST_ROWS, Fold, halves, samples
 from models.candidates.holding import hold_out
@@ -52,12 +53,13 @@ class _Ground:
 
 @dataclass
 class _Search:
-    """A candidate's search: on which rows, and what was tried there (own settings first)."""
+    """A candidate's search: on which rows, until when, and what was tried there (own settings first)."""
 
     entry: Entry
     space: Mapping[str, Range | Choices]
     learn: Ints
     study: optuna.Study
+    last: float  # seconds that its candidate may have spent
     tried: list[tuple[Fit, float | None]] = field(default_factory=list)
 
 
@@ -80,21 +82,14 @@ def tune(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str
     if ground is None:
         notes.append("there are too few rows to try other settings")
         return
-    over, rounds = bench.spent + TRIALS * course.contest.budget_seconds, course.contest.trials / 2
-    searches = []
-    for place, entry in enumerate(searching):
-        purse = (over - bench.spent) / (len(searching) - place)
-        if search := _opened(ground, entry, purse):
-            searches.append(search)
-            _tries(ground, search, count=ceil(rounds), purse=purse)
-        else:
-            notes.append(f"{entry.name}: there was no time to try other settings")
+    over, rounds = bench.spent + TRIALS * course.contest.budget_seconds, ceil(course.contest.trials / 2)
+    searches = _opened(ground, searching, (over - bench.spent) / len(searching), notes)
+    _tries(ground, searches, rounds)
     searches = _better_half(bench, searches)
-    for place, search in enumerate(searches):
-        purse = (over - bench.spent) / (len(searches) - place)
-        _tries(ground, search, count=course.contest.trials - ceil(rounds), purse=purse)
     for search in searches:
-        _confirm(ground, search, notes)
+        search.last = search.entry.spent + (over - bench.spent) / len(searches)
+    _tries(ground, searches, course.contest.trials - rounds)
+    _confirm(ground, searches, notes)
 
 
 def _ground(bench: Bench, course: Course) -> _Ground | None:
@@ -121,44 +116,71 @@ def _ranked(bench: Bench, valued: Sequence[tuple[Entry, float | None]]) -> list[
     return [entry for _, entry in sorted(known, key=lambda each: each[0], reverse=bench.better(1, 0))]
 
 
-def _opened(ground: _Ground, entry: Entry, purse: float) -> _Search | None:
-    """Begin with its own settings, on the largest size for which there is time."""
-    bench, course, within = ground.bench, ground.course, ground.within(entry)
-    wanted = within[len(ground.sizes) // 2 :]
-    each, fewest = course.contest.trials + OWN, 1 + OWN
-    paid = [learn for learn in wanted if each * MARGIN * bench.seconds(entry, len(learn)) <= purse]
-    least = [learn for learn in wanted[:1] if fewest * MARGIN * bench.seconds(entry, len(learn)) <= purse]
-    if not paid and not least:
-        return None
-    learn = (paid or least)[-1]
-    own = _fit(ground, entry, learn, {})
-    study = optuna.create_study(direction="maximize" if bench.better(1, 0) else "minimize")
-    tried = [(own, _on(ground, own, ground.choose))]
-    return _Search(entry, entry.candidate.space(course.pool.columns), learn, study, tried)
-
-
-def _tries(ground: _Ground, search: _Search, *, count: int, purse: float) -> None:
-    """Try so many settings, as long as the purse lasts."""
-    bench, course, entry, rows = ground.bench, ground.course, search.entry, len(search.learn)
-    last, distributions = bench.spent + purse, {key: distribution(values) for key, values in search.space.items()}
-    for _ in range(count):
-        if bench.spent + MARGIN * bench.seconds(entry, rows) > last:
-            return
-        number = len(search.tried)
-        search.study.sampler = TPESampler(
-            n_startup_trials=max(2, course.contest.trials // 3),
-            multivariate=len(distributions) > 1,
-            seed=int(np.random.SeedSequence([course.seed, number]).generate_state(1)[0]),
-        )
-        asked = search.study.ask(distributions)
-        values: Values = {key: decode(kind, asked.params[key]) for key, kind in search.space.items()}
-        fit = _fit(ground, entry, search.learn, values)
-        value = _on(ground, fit, ground.choose)
-        if value is None:
-            search.study.tell(asked, state=optuna.trial.TrialState.FAIL)
+def _opened(ground: _Ground, entries: Sequence[Entry], purse: float, notes: list[str]) -> list[_Search]:
+    """Begin with their own settings, each on the largest size for which there is time."""
+    bench, course = ground.bench, ground.course
+    each, fewest, learns = course.contest.trials + OWN, 1 + OWN, dict[CandidateName, Ints]()
+    for entry in entries:
+        wanted = ground.within(entry)[len(ground.sizes) // 2 :]
+        paid = [learn for learn in wanted if each * MARGIN * bench.clock(entry, len(learn)) <= purse]
+        least = [learn for learn in wanted[:1] if fewest * MARGIN * bench.clock(entry, len(learn)) <= purse]
+        if paid or least:
+            learns[entry.name] = (paid or least)[-1]
         else:
-            search.study.tell(asked, value)
-        search.tried.append((fit, value))
+            notes.append(f"{entry.name}: there was no time to try other settings")
+    begun = [entry for entry in entries if entry.name in learns]
+    lasts = [entry.spent + purse for entry in begun]
+    own = bench.do([_trial(ground, entry, learns[entry.name], {}) for entry in begun])
+    return [
+        _Search(
+            entry,
+            entry.candidate.space(course.pool.columns),
+            learns[entry.name],
+            optuna.create_study(direction="maximize" if bench.better(1, 0) else "minimize"),
+            last,
+            [(fit, _on(ground, fit, ground.choose))],
+        )
+        for entry, last, fit in zip(begun, lasts, own, strict=True)
+    ]
+
+
+def _tries(ground: _Ground, searches: Sequence[_Search], count: int) -> None:
+    """Have each try so many settings, as long as its purse lasts, in turns; a few of them try several at a time."""
+    bench, left = ground.bench, {search.entry.name: count for search in searches}
+    while True:
+        going = [search for search in searches if left[search.entry.name] and _pays(bench, search)]
+        if not going:
+            return
+        asked = []
+        for search in going:
+            turns = min(left[search.entry.name], max(1, bench.at_once(search.entry) // len(going)))
+            left[search.entry.name] -= turns
+            asked += [(search, *_asked(ground, search, beside)) for beside in range(turns)]
+        fits = bench.do([_trial(ground, search.entry, search.learn, values) for search, _, values in asked])
+        for (search, trial, _), fit in zip(asked, fits, strict=True):
+            value = _on(ground, fit, ground.choose)
+            if value is None:
+                search.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                search.study.tell(trial, value)
+            search.tried.append((fit, value))
+
+
+def _pays(bench: Bench, search: _Search) -> bool:
+    return search.entry.spent + MARGIN * bench.clock(search.entry, len(search.learn)) <= search.last
+
+
+def _asked(ground: _Ground, search: _Search, beside: int) -> tuple[optuna.trial.Trial, Values]:
+    """Draw the next settings; `beside`: so many others are tried at the same time."""
+    course, distributions = ground.course, {key: distribution(values) for key, values in search.space.items()}
+    search.study.sampler = TPESampler(
+        n_startup_trials=max(2, course.contest.trials // 3),
+        multivariate=len(distributions) > 1,
+        constant_liar=beside > 0,
+        seed=int(np.random.SeedSequence([course.seed, len(search.tried) + beside]).generate_state(1)[0]),
+    )
+    trial = search.study.ask(distributions)
+    return trial, {key: decode(kind, trial.params[key]) for key, kind in search.space.items()}
 
 
 def _better_half(bench: Bench, searches: Sequence[_Search]) -> list[_Search]:
@@ -175,32 +197,38 @@ def _best(bench: Bench, search: _Search) -> tuple[Fit, float | None]:
     return best
 
 
-def _confirm(ground: _Ground, search: _Search, notes: list[str]) -> None:
-    best, own, entry = _best(ground.bench, search)[0], search.tried[0][0], search.entry
-    if not best.values:
-        return
-    learn = ground.within(entry)[-1]
-    if len(learn) != len(search.learn):
-        own, best = (_fit(ground, entry, learn, fit.values) for fit in (own, best))
-    if best.failure is None and own.failure is None and _beats(ground, best, own):
-        entry.values = best.values
-        said = ", ".join(
-            f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in best.values.items()
-        )
-        few = drawable(ground.belongings) is None and ground.belongings is not None
-        by = (
-            f"; what confirmed them are resamples of {drawn(ground.belongings, ground.course.pool.columns.where)}"
-            if few
-            else ""
-        )
-        notes.append(f"{entry.name}: settings found are better than its own: {said}{by}")
+def _confirm(ground: _Ground, searches: Sequence[_Search], notes: list[str]) -> None:
+    """Take settings that are better than a candidate's own on rows that had no say in the choice."""
+    found = [(search, search.tried[0][0], _best(ground.bench, search)[0]) for search in searches]
+    found = [(search, own, best) for search, own, best in found if best.values]
+    wanted, places = list[Wanted](), dict[CandidateName, int]()
+    for search, _, best in found:
+        learn = ground.within(search.entry)[-1]
+        if len(learn) != len(search.learn):
+            places[search.entry.name] = len(wanted)
+            wanted += [_trial(ground, search.entry, learn, values) for values in ({}, best.values)]
+    again = ground.bench.do(wanted)
+    for search, *chosen in found:
+        place = places.get(search.entry.name)
+        own, best = chosen if place is None else again[place : place + 2]
+        if best.failure is None and own.failure is None and _beats(ground, best, own):
+            search.entry.values = best.values
+            notes.append(f"{search.entry.name}: settings found are better than its own: {_said(ground, best.values)}")
 
 
-def _fit(ground: _Ground, entry: Entry, learn: Ints, values: Values) -> Fit:
-    bench, course = ground.bench, ground.course
-    seconds = patience(bench.seconds(entry, len(learn)), course.contest.fit_seconds)
-    number = len(course.folds) - 1
-    return bench.fit(entry, "trial", number, learn, ground.fold.held, values=values, seconds=seconds)
+def _said(ground: _Ground, values: Values) -> str:
+    said = ", ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
+    )
+    if drawable(ground.belongings) is not None or ground.belongings is None:
+        return said
+    by = drawn(ground.belongings, ground.course.pool.columns.where)
+    return f"{said}; what confirmed them are resamples of {by}"
+
+
+def _trial(ground: _Ground, entry: Entry, learn: Ints, values: Values) -> Wanted:
+    seconds = patience(ground.bench.seconds(entry, len(learn)), ground.course.contest.fit_seconds)
+    return Wanted(entry, "trial", len(ground.course.folds) - 1, learn, ground.fold.held, values, seconds)
 
 
 def _on(ground: _Ground, fit: Fit, places: Ints) -> float | None:

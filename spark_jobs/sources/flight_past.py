@@ -1,5 +1,6 @@
 """What was known of other flights when one was to depart: delays of those that had left or landed, and the schedule."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -100,17 +101,27 @@ FEW = ("origin", "dest")  # of which there are so few that a day's looks go to e
 LOOKED = tuple(name for _, _, looks in PAST for name in looks)
 # Counts of flights that have left are told by how many have not.
 OTHERS = tuple(name for name in LOOKED if name not in ("scheduled_3h", "departed_1h", "departed_3h"))
+# What is counted of flights that were to leave, and had.
+WAITING = {"waiting_1h": ("scheduled_before", "departed_1h"), "waiting_3h": ("scheduled_3h", "departed_3h")}
 PLANE = ("plane_turn", "plane_slack", "plane_departure_delay", "plane_arrival_delay", "plane_waiting")
 TURN_MINUTES = 18 * 60  # a plane's earlier flight is looked at if it was to leave so short a time before
 
 
-def known(flights: DataFrame) -> DataFrame:
-    """Add to each flight (`flight_times.timed`) what was known of others; no flight is lost or doubled."""
-    rows = turned(flights)
-    for keys, kind, looks in PAST:
-        table = looked(flights, keys, kind, looks)
-        small = kind == "day" and {*keys} <= {*FEW}
-        rows = rows.join(F.broadcast(table) if small else table, [*keys, kind], "left")
+def known(flights: DataFrame, wanted: Collection[str] = (*LOOKED, *PLANE)) -> DataFrame:
+    """Add to each flight (`flight_times.timed`) what was known of others; no flight is lost or doubled.
+
+    Args:
+        flights: With their instants and slots.
+        wanted: What of `LOOKED` and `PLANE`; what else those take is not computed, but `PLANE` is all or nothing.
+
+    """
+    rows = turned(flights) if {*PLANE} & {*wanted} else flights
+    for keys, kind, every in PAST:
+        looks = {name: look for name, look in every.items() if name in wanted}
+        if looks:
+            table = looked(flights, keys, kind, looks)
+            small = kind == "day" and {*keys} <= {*FEW}
+            rows = rows.join(F.broadcast(table) if small else table, [*keys, kind], "left")
     return rows
 
 

@@ -1,6 +1,6 @@
 """The flights that left New York in 2013: five tables to one row per flight, as known at the scheduled departure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import pi
 
@@ -26,7 +26,7 @@ from spark_jobs.dataset import (
 )
 from spark_jobs.secrets import given
 from spark_jobs.sources.delimited import read_csv
-from spark_jobs.sources.flight_past import LOOKED, OTHERS, PLANE, known
+from spark_jobs.sources.flight_past import LOOKED, OTHERS, PLANE, WAITING, known
 from spark_jobs.sources.flight_times import FLIGHT, clock, timed, written
 from spark_jobs.sources.flight_weather import SEEN, WEATHER, weathered
 from spark_jobs.sources.holidays import holiday_distances
@@ -80,7 +80,8 @@ def flights(spark: SparkSession, data: Data, days: str) -> Dataset:  # noqa: ARG
     if data.day:
         require(data.day, own.columns, "data.day")
     data = settled(own, data, _checks() | broken(data.checks))
-    joined = join(tables, holiday_distances(spark), Doubts.of(data, own.columns))
+    wanted = {*columns, *(part for name in WAITING.keys() & columns.keys() for part in WAITING[name])}
+    joined = join(tables, holiday_distances(spark), Doubts.of(data, own.columns), wanted)
     for name in split_columns(data.split):
         require(name, joined.columns, "data.split")
     return Dataset(derive(joined, columns, data), read, columns, data.label, LABELS[data.label], inferred={})
@@ -119,12 +120,17 @@ class Doubts:
         return cls(bad, unsound, unfit | plan)
 
 
-def join(tables: dict[str, DataFrame], holidays: DataFrame, doubts: Doubts | None = None) -> DataFrame:
+def join(
+    tables: dict[str, DataFrame],
+    holidays: DataFrame,
+    doubts: Doubts | None = None,
+    wanted: Collection[str] = (*LOOKED, *PLANE),
+) -> DataFrame:
     """Give each flight its plane, airport of arrival, airline, holidays, weather, and what was known of other flights.
 
     No flight is lost or doubled. A table with two rows for one key says so in `TABLE_rows`, and one of them is taken. A
     column of a table is named `TABLE_column`, beside those of the flights. Of copies of a flight, which `copy` numbers,
-    the `bad` ones come last.
+    the `bad` ones come last. Of what was known of other flights, what is not `wanted` is left out.
     """
     doubts = doubts or Doubts.of()
     flight_tables = tables | {"airports": tables["airports"].withColumnRenamed("faa", "dest")}
@@ -133,8 +139,10 @@ def join(tables: dict[str, DataFrame], holidays: DataFrame, doubts: Doubts | Non
     airports = flight_tables["airports"].groupBy("dest").agg(F.min(F.struct("lat", "lon", "tz")).alias("one"))
     once = rows.where((F.col("copy") == 1) & F.col("dest").isNotNull())
     times = timed(once, airports.select("dest", "one.*"), column(PLANNED), column(SOUND))
-    others = known(written(times)).join(weathered(tables["weather"]), ["origin", "hour"], "left")
-    rows = rows.drop(PLANNED, SOUND).join(others.select(*FLIGHT, *LOOKED, *SEEN, *PLANE), [*FLIGHT], "left")
+    past = [name for name in (*LOOKED, *PLANE) if name in wanted]
+    others = known(written(times), past) if past else times
+    others = others.join(weathered(tables["weather"]), ["origin", "hour"], "left")
+    rows = rows.drop(PLANNED, SOUND).join(others.select(*FLIGHT, *past, *SEEN), [*FLIGHT], "left")
     for name, keys in KEYS.items():
         rows = rows.join(F.broadcast(_lookup(flight_tables[name], name, keys)), keys, "left")
     return rows.join(F.broadcast(holidays), "date", "left")
@@ -175,11 +183,6 @@ def _features() -> dict[str, tuple[Kind, Column]]:
     speed = as_number(F.col("weather_wind_speed"))
     # Airports' offsets from UTC are hours; New York's three have the same, -5.
     zone = as_number(F.col("airports_tz"))
-    # Flights that were to leave and had not.
-    waiting = {
-        "1h": (F.col("scheduled_before"), F.col("departed_1h")),
-        "3h": (F.col("scheduled_3h"), F.col("departed_3h")),
-    }
     return {
         "day_of_week": (category, F.date_format("date", "E")),
         "days_to_holiday": (number, F.least(F.col("days_to_holiday"), F.lit(14.0))),
@@ -216,10 +219,8 @@ def _features() -> dict[str, tuple[Kind, Column]]:
         "pressure": (number, as_number(F.col("weather_pressure"))),
         "visibility": (number, as_number(F.col("weather_visib"))),
         **{name: (number, F.col(name).cast("double")) for name in (*WEATHER, *PLANE, *OTHERS)},
-        **{
-            f"waiting_{span}": (number, (scheduled - gone).cast("double"))
-            for span, (scheduled, gone) in waiting.items()
-        },
+        # Flights that were to leave and had not.
+        **{name: (number, (F.col(there) - F.col(gone)).cast("double")) for name, (there, gone) in WAITING.items()},
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flights import WITHOUT_PAST
 from tests.flows.command import franklin, variables_of
 from tests.flows.fixtures import Up
 
@@ -50,12 +51,13 @@ def runs(
     """What came of the runs that tests of this session have asked for by `pytest.mark.runs(NAME)`."""
 
     def of_readme(line: str) -> Done:
-        """On one flight in 25 and with short trainings."""
+        """On one flight in 25, without what was known of others, and with short trainings."""
         words = shlex.split(line)[1:]
-        short = [f"data.path={few_flights}", "trainer.max_epochs=1", *(["tuner.trials=1"] * ("tuner=tpe" in words))]
+        few = [f"data.path={few_flights}", WITHOUT_PAST]
+        short = [*few, "trainer.max_epochs=1", *(["tuner.trials=1"] * ("tuner=tpe" in words))]
         if line == SELECTED:
             contest = shlex.split(SELECT)[1:3]
-            held = franklin(*contest, *QUICK, f"data.path={few_flights}", home=up.home)
+            held = franklin(*contest, *QUICK, *few, home=up.home)
             assert held.returncode == 0, held.stderr
         return franklin(*[word for word in words if word != "--json"], *short, "--json", home=up.home)
 

@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from conf.compose import groups
 from flows.up import ROOT
+from tests.flights import WITHOUT_PAST
 from tests.flows.command import PREFECT
 from tests.flows.fixtures import Up
 from tests.flows.runs import FRANKLIN
@@ -106,7 +107,7 @@ def test_days_are_gone_over(up: Up, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("runs")
 def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:
     """On a feature set that is there already."""
-    words = json.dumps(["trainer.max_epochs=1", f"data.path={few_flights}"])
+    words = json.dumps(["trainer.max_epochs=1", f"data.path={few_flights}", WITHOUT_PAST])
     flow_run_id = start(up, "flights-delay", "strategy=fsdp", f"overrides={words}")
     with api(up), get_client(sync_client=True) as client:
         done = follow(client, flow_run_id)
@@ -120,7 +121,7 @@ def test_a_deployment_runs_on_the_worker(up: Up, few_flights: Path) -> None:
 
 @pytest.mark.soak
 def test_cancelling_leaves_no_process_and_a_killed_run(up: Up, few_flights: Path) -> None:
-    words = json.dumps(["trainer.max_epochs=5000", "trainer.patience=5000", f"data.path={few_flights}"])
+    words = json.dumps(["trainer.max_epochs=5000", "trainer.patience=5000", f"data.path={few_flights}", WITHOUT_PAST])
     flow_run_id = start(up, "flights-airtime", "strategy=ddp", f"overrides={words}")
     cancel_in_training(up, flow_run_id)
     run = tracked(up, flow_run_id)
@@ -131,7 +132,7 @@ def test_cancelling_leaves_no_process_and_a_killed_run(up: Up, few_flights: Path
 
 @pytest.mark.soak
 def test_a_cancelled_run_that_is_retried_goes_on_from_its_checkpoint(up: Up, few_flights: Path) -> None:
-    words = json.dumps(["trainer.max_epochs=60", "trainer.patience=60", f"data.path={few_flights}"])
+    words = json.dumps(["trainer.max_epochs=60", "trainer.patience=60", f"data.path={few_flights}", WITHOUT_PAST])
     flow_run_id = start(up, "flights-airtime", "strategy=ddp", f"overrides={words}")
     cancel_in_training(up, flow_run_id)
     before = tracked(up, flow_run_id)

@@ -18,6 +18,7 @@ from spark_jobs.fingerprint import fingerprint, pinned
 from spark_jobs.prepare import build
 from spark_jobs.session import session
 from spark_jobs.writing import drafting
+from tests.flights import PAST
 
 # One session runs dozens of jobs here; what Spark remembers of their plans for its UI would fill the heap.
 FORGETFUL = {"spark.sql.ui.retainedExecutions": "2", "spark.ui.retainedJobs": "10", "spark.ui.retainedStages": "10"}
@@ -32,6 +33,7 @@ Prepare = Callable[..., tuple[Manifest, Path]]
 
 
 def flights_data(path: Path | None, label: str = "late", **changes: Any) -> Data:
+    """Flights without what was known of others, which `flights_set` has and `sources/test_flight_past.py` is about."""
     fields = {
         "name": "flights",
         "source": "flights",
@@ -40,7 +42,7 @@ def flights_data(path: Path | None, label: str = "late", **changes: Any) -> Data
         "task": None,
         "columns": {},
     }
-    return Data.model_validate(fields | {"ignore": [], "rare_below": 5, "split": BY_DATE} | changes)
+    return Data.model_validate(fields | {"ignore": PAST, "rare_below": 5, "split": BY_DATE} | changes)
 
 
 def table_data(path: object, label: str = "y", **changes: Any) -> Data:
@@ -98,7 +100,7 @@ def flights_set(
     spark: SparkSession, flights_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Manifest, Path]:
     """A feature set of the sampled flights, for tests that only look."""
-    return made(spark, flights_data(flights_folder), tmp_path_factory.mktemp("sets") / "flights")
+    return made(spark, flights_data(flights_folder, ignore=[]), tmp_path_factory.mktemp("sets") / "flights")
 
 
 def made(spark: SparkSession, data: Data, folder: Path) -> tuple[Manifest, Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conf.selecting import FitTask
+from conf.selecting import Fit, FitTask
 from models.candidates.inspark import SparkFits
 from tests.models.candidates.contests import contest_request, made_rows
 
@@ -39,7 +39,9 @@ def test_scores_that_nobody_can_judge_are_a_failed_fit(scores: str, failure: str
     )
     command = [sys.executable, "-c", SERVICE.format(scores=scores)]
     with SparkFits(command, contest_request(tmp_path, tmp_path), POOL, POOL) as fits:
-        fit = fits.do(task)
+        found: list[Fit] = []
+        fits.do([task], found.append)
+    (fit,) = found
     assert fit.failure == failure
     assert fit.metrics.get("auc") == (1.0 if failure is None else None)
     assert (fit.scores is None) == (failure is not None)

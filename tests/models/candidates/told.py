@@ -127,4 +127,6 @@ def explanation(name: CandidateName, generator: np.random.Generator) -> Explanat
     if linear:
         pairs = [("dep_hour", 0.44), ("carrier=ExpressJet (EV)", 0.31), ("visib", -0.12), ("distance", -0.04)]
         coefficients = [Weight(name=column, value=value, error=0) for column, value in pairs]
-    return Explanation(candidate=name, rows=100, coefficients=coefficients, importance=importance, dependence=dependence)
+    return Explanation(
+        candidate=name, rows=100, coefficients=coefficients, importance=importance, dependence=dependence
+    )
