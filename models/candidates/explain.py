@@ -16,7 +16,7 @@ from models.candidates.rows import Rows
 from models.evaluation.metrics import Floats, Ints, judge, main_metric
 
 MOST_ROWS, DEPENDENCE_ROWS = 5_000, 1_000
-SECONDS, BATCH_ROWS, FEWEST_ROWS = 60.0, 500, 200  # for importances, at most; what tells how long a row takes
+SECONDS, BATCH_ROWS, FEWEST_ROWS = 20.0, 500, 200  # for importances, at most; what tells how long a row takes
 REPETITIONS, FEW_REPETITIONS, MANY_FEATURES = 4, 2, 80
 DRAWN = 6  # columns whose dependence is looked at
 
@@ -50,7 +50,7 @@ def explain(
         fitted: has learned.
         candidate: its name.
         rows: held-out rows with their labels, the same for all; at most 5,000 of them are taken, and of those fewer by
-            a candidate that predicts so slowly that its importances would take longer than a minute.
+            a candidate that predicts so slowly that its importances would take longer than 20 seconds.
         seed: of what is drawn.
         manifest: gives columns their raw units, levels their names, and says which columns belong together.
         levels: column -> names of its codes, the reserved ones first; None: the manifest's.

@@ -40,6 +40,7 @@ OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
 ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times
+KEPT = 0.8  # of the rows, that settings which were found must leave
 FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
 
 
@@ -165,7 +166,7 @@ def _purse(
 def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse) -> None:
     if entry.failure is not None:
         return
-    share = _share(bench, course, entry, purse.share)
+    share = _settled(bench, course, entry, notes, purse.share)
     if entry.folds and share < min(1.0, MORE * entry.share):
         return
     needed = _needed(bench, course, entry, share)
@@ -179,6 +180,21 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
         return
     entry.share = share
     _folds(bench, course, entry, notes, purse.most)
+
+
+def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: float) -> float:
+    """Give the share of the rows that the purse pays for, with its own settings if those found would cost many rows."""
+    share = _share(bench, course, entry, purse)
+    if entry.folds or not entry.values:
+        return share
+    found, entry.values = entry.values, {}
+    own = _share(bench, course, entry, purse)
+    if share >= KEPT * own:
+        entry.values = found
+        return share
+    rows = f"{share:.1%} of the rows, and for {own:.1%} with its own, which it keeps"
+    notes.append(f"{entry.name}: with the settings found time is for {rows}")
+    return own
 
 
 def finish(

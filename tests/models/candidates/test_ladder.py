@@ -102,7 +102,7 @@ def test_without_a_99th_percentile_the_median_breaks_a_limit_and_else_nobody_mea
     found = asked(MEAN, RIDGE, slow, limits=Limits(latency_seconds=0.1))
     assert found.candidate == "ridge"
     assert found.refused == {"lightgbm": "breaks the limit of 0.1 s for a row"}
-    assert found.given_up.endswith("which takes 2e+03 times as long for a row and 1 times the processor-seconds.")
+    assert found.given_up.endswith("which takes 2,000 times as long for a row and 1 times the processor-seconds.")
     found = asked(MEAN, RIDGE, slow, limits=Limits(latency_seconds=0.3))
     assert found.candidate == "ridge"
     assert found.refused == {"lightgbm": "was not measured against the limit of 0.3 s for a row"}

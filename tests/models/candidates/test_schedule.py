@@ -41,6 +41,7 @@ class _Lawful(Candidate):
         self.name, self.title = name, name
         self.factor, self.exponent, self.error, self.gain, self.searched = factor, exponent, error, 0.0, False
         self.fewest, self.most = {}, {}  # rows that it needs, and that it has memory for, by phase
+        self.dearer = 0.0  # times as slow with settings that are better
         self.suddenly = 1.0  # times as slow in folds and in the end
 
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
@@ -75,6 +76,7 @@ class _Clockwork:
         held = POOL if task.held is None else POOL.take(np.load(task.held))
         noise = NOISE if task.held is None else NOISE[np.load(task.held)]
         found = float(task.values.get("setting", 0.5))
+        seconds *= 1 + candidate.dearer * max(0.0, found - 0.5)
         error = candidate.error * rows**-0.3 * (1 - candidate.gain * (found - 0.5))
         scores = held.label + error * noise
         overdue = seconds > task.timeout_seconds
@@ -220,6 +222,15 @@ def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(t
     assert all(fit.values == better.values for fit in [*better.folds, better.final])
     assert points(held.bench, better)[0] == [267, 800]  # a curve is of its own settings alone
     assert all(points(held.bench, entry)[0] == [267, 800, 2667] for entry in others)
+
+
+def test_settings_that_cost_too_many_rows_are_not_kept(tmp_path: Path) -> None:
+    candidate = _Lawful("ridge", 0.001)
+    candidate.searched, candidate.gain, candidate.dearer = True, 0.5, 30.0
+    held = _Held(tmp_path, [candidate, _Lawful("mlp", 0.01)], trials=8, budget_seconds=120)
+    assert any(note.startswith("ridge: settings found are better") for note in held.notes)
+    assert any(note.startswith("ridge: with the settings found time is for") for note in held.notes)
+    assert all(fit.values == {} for fit in [*held.by_name["ridge"].folds, held.by_name["ridge"].final])
 
 
 @pytest.mark.parametrize(("days", "said"), [(400, False), (16, True)])
