@@ -71,12 +71,13 @@ def _quality(found: Outcome) -> Table:
 
 
 def _costs(found: Outcome) -> Table:
-    table = _table("candidate", "fit", "processor", "memory", "on disk", "row p50", "row p99")
+    table = _table("candidate", "rows", "processor", "memory", "on disk", "row p50", "row p99")
+    most = max((place.rows for place in found.standings), default=1)
     for place in found.standings:
-        times = (place.seconds, place.processor_seconds)
+        rows = NOTHING if place.failure else f"{100 * place.rows / max(1, most):.3g} %"
         sizes = (place.peak_memory_bytes, place.size_bytes)
         latencies = (place.latency_p50_seconds, place.latency_p99_seconds)
-        figures = (*map(_seconds, times), *map(_size, sizes), *map(_seconds, latencies))
+        figures = (rows, _seconds(place.processor_seconds), *map(_size, sizes), *map(_seconds, latencies))
         table.add_row(place.candidate, *(f" {each}" for each in figures), style=_style(found, place))
     return table
 

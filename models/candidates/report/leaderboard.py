@@ -1,5 +1,6 @@
 """The leaderboard: a line for each candidate, the best first, those that fell out last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conf.contests import CANDIDATES
@@ -27,6 +28,7 @@ class Line:
         one_p99: at the 99th percentile.
         batch_p50: a row in a batch.
         batch_p99: a row in a batch.
+        rows: share of the rows that time was for; empty: all.
         mark: recommended, best, chosen, as good as the best, or nothing.
         failure: why it fell out; empty: it did not.
 
@@ -45,6 +47,7 @@ class Line:
     one_p99: str
     batch_p50: str
     batch_p99: str
+    rows: str
     mark: str
     failure: str
 
@@ -56,6 +59,14 @@ def leaderboard(findings: Findings) -> list[Line]:
     return [_line(view, standing, place) for place, standing in placed] + [
         _line(view, standing, None) for standing in view.fallen
     ]
+
+
+def portion(standing: Standing, among: Sequence[Standing]) -> str:
+    """Share of the rows that a candidate was judged with, such as `4 % of rows`; empty: all that anybody had."""
+    most = max(one.rows for one in among)
+    if standing.mean is None or standing.rows >= most:
+        return ""
+    return f"{min(99, max(1, round(100 * standing.rows / most)))} % of rows"
 
 
 def failure(view: View, standing: Standing) -> str:
@@ -97,6 +108,7 @@ def _line(view: View, standing: Standing, place: int | None) -> Line:
         one_p99=times[1],
         batch_p50=times[2],
         batch_p99=times[3],
+        rows=portion(standing, view.findings.standings),
         mark=", ".join(_marks(view, standing)),
         failure=failure(view, standing),
     )

@@ -99,9 +99,11 @@ def _panel(view: View, standing: Standing, x: tuple[float, float], y: tuple[floa
 
 
 def _says(view: View, curved: list[Standing]) -> list[str]:
-    rows, title = curved[0].curve.rows, view.findings.title
+    title, counts = view.findings.title, [len(standing.curve.rows) for standing in curved]
+    rows = [count for standing in curved for count in standing.curve.rows]
+    shares = counted(counts[0], "share") if len({*counts}) == 1 else f"{min(counts)} to {max(counts)} shares"
     opening = (
-        f"Each candidate learned from {counted(len(rows), 'share')} of the rows, from {min(rows):,} to {max(rows):,}, "
+        f"Each candidate learned from {shares} of the rows, from {min(rows):,} to {max(rows):,}, "
         "and was judged on the same held-out rows each time. The dashed line is the fitted power law; it goes on to "
         "ten times the rows. Grey lines are the others."
     )

@@ -10,6 +10,7 @@ from models.candidates.report.formats import plain
 Place = tuple[float, float]
 TEXT = 12  # units of a picture, which is shown at most at its own size: pixels
 LETTER = 0.6  # of the text's size: mean width of a letter
+APART = 4.0  # between two numbers of an axis
 DECADES = 1.6  # a logarithmic axis shorter than this has ticks at 2 and 5, too
 
 
@@ -102,12 +103,16 @@ class Plot:
             )
             self.text(self.left - 6, self.py(tick) + 4, y_text(tick), "tick", "end")
         self.marks.append(f'<line class="axis" x1="{self.left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
+        free = 0.0  # from where on there is room for a number
         for tick in self.px.ticks(counts[0]) if x_ticks is None else x_ticks:
             place = self.px(tick)
             self.marks.append(f'<line class="axis" x1="{_n(place)}" x2="{_n(place)}" y1="{bottom}" y2="{bottom + 4}"/>')
             text = x_text(tick)
             half = width(text) / 2
-            self.text(min(max(place, half), self.across - half), bottom + 17, text, "tick", "middle")
+            middle = min(max(place, half), self.across - half)
+            if middle - half >= free:
+                self.text(middle, bottom + 17, text, "tick", "middle")
+                free = middle + half + APART
         if x_title:
             self.text((self.left + right) / 2, self.down - 5, x_title, "title", "middle")
         if y_title:
