@@ -109,6 +109,7 @@ def test_nothing_that_happens_later_reaches_a_feature(
     assert before[[*PLANE]].notna().mean().min() > 0.01  # there was something to look at
 
 
+@pytest.mark.soak
 def test_copies_and_bad_rows_are_no_traffic_and_joins_multiply_nothing(
     spark: SparkSession, days: Path, before: pd.DataFrame, tmp_path: Path
 ) -> None:

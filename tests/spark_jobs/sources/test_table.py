@@ -151,6 +151,7 @@ def test_a_row_keeps_its_split_when_others_are_added(prepare: Prepare, people: p
     assert held[0] < held[1]
 
 
+@pytest.mark.soak
 def test_a_row_keeps_its_split_whatever_is_made_of_it(prepare: Prepare, written: Path) -> None:
     """Else a champion would be judged on rows that it has learned."""
     plain = {"ignore": ["row", "name"]}
