@@ -72,9 +72,8 @@ def _quality(found: Outcome) -> Table:
 
 def _costs(found: Outcome) -> Table:
     table = _table("candidate", "rows", "processor", "memory", "on disk", "row p50", "row p99")
-    most = max((place.rows for place in found.standings), default=1)
     for place in found.standings:
-        rows = NOTHING if place.failure else f"{100 * place.rows / max(1, most):.3g} %"
+        rows = NOTHING if place.failure else f"{100 * place.share:.3g} %"
         sizes = (place.peak_memory_bytes, place.size_bytes)
         latencies = (place.latency_p50_seconds, place.latency_p99_seconds)
         figures = (rows, _seconds(place.processor_seconds), *map(_size, sizes), *map(_seconds, latencies))

@@ -18,6 +18,7 @@ class Place(Strict):
     error: float | None
     test: dict[str, Estimate]
     rows: int
+    share: float
     seconds: float | None
     processor_seconds: float | None
     peak_memory_bytes: int | None
@@ -86,6 +87,7 @@ def _place(view: View, standing: Standing) -> Place:
         error=standing_error(standing),
         test=standing.test,
         rows=standing.rows,
+        share=standing.share,
         seconds=standing.seconds,
         processor_seconds=standing.processor_seconds,
         peak_memory_bytes=standing.peak_memory_bytes,

@@ -12,7 +12,7 @@ import numpy as np
 from conf.contests import CandidateName
 from conf.exchange import progress
 from conf.selecting import JOURNAL, Fit, FitTask, Phase, Values
-from models.candidates.budget import seconds_at
+from models.candidates.budget import patience, seconds_at
 from models.candidates.candidate import Candidate
 from models.candidates.fits import Fits
 from models.candidates.journal import Journal, Key, key_of, key_of_task
@@ -47,7 +47,7 @@ class Entry:
         curve: fits with its own settings on each size, by rows.
         folds: fits of the folds, in order.
         final: the fit that is judged on test.
-        share: of the rows of each fold and of the pool, that time was for.
+        share: of the rows of each fold, that time was for.
         failure: why it fell out.
         seen: what its fits that have succeeded have taken.
         spent: seconds of the clock that its fits have taken; those that ran side by side have shared it.
@@ -206,6 +206,10 @@ class Bench:
     def clock(self, entry: Entry, rows: int) -> float:
         """Predict its part of the clock, if as many run beside it as may."""
         return self.seconds(entry, rows) / self.at_once(entry)
+
+    def patience(self, entry: Entry, rows: int, most: float) -> float:
+        """Seconds after which a fit is ended, `most` at most: far beyond its prediction it is at the cost of others."""
+        return patience(self.seconds(entry, rows), most)
 
     def processor_seconds(self, entry: Entry, rows: int) -> float | None:
         """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded."""

@@ -28,13 +28,15 @@ from models.candidates import curves
 from models.candidates.apart import Limits, apart
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate
+from models.candidates.course import Course
 from models.candidates.engines import IN_SPARK, engine_for, entrants, everyone, opened
 from models.candidates.evidence import Evidence
+from models.candidates.finals import finish
 from models.candidates.folds import Folds, draw_folds
 from models.candidates.ladder import letters, recommend
 from models.candidates.reading import columns_of, flattered, read_rows
 from models.candidates.rows import Rows
-from models.candidates.schedule import Course, climb, finish, judge_all
+from models.candidates.schedule import climb, judge_all
 from models.candidates.standings import compared, scale_of, standing
 from models.candidates.tuning import tune
 from models.evaluation.metrics import Ints, main_metric

@@ -15,9 +15,9 @@ from models.candidates import calendar, costs, curves
 from models.candidates.apart import Limits, apart, together
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Fitted
+from models.candidates.course import Course
 from models.candidates.latency import latency, too_few
 from models.candidates.rows import Rows
-from models.candidates.schedule import Course
 from models.evaluation.bootstrap import drawable, drawn, estimates
 from models.evaluation.metrics import Ints, judge
 

@@ -6,34 +6,32 @@
 2. *Trials*, `TRIALS` of the budget: the better half on the largest size that all reached try other settings, and the
    better half of them go on (`models.candidates.tuning`): successive halving (Karnin, Koren and Somekh 2013; Jamieson
    and Talwalkar 2016), with rows and then trials for a budget.
-3. *Folds* and *final*, all that is left: each candidate's folds and final fit are one claim, so the time for the last
-   fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets all of it
-   before anybody gets more. Of what is left for the others, those of the worse half get `WORSE` of what the better ones
-   do. Whose claim is too high is fitted on a share of the rows, the same in every fold.
+3. *Folds*, all that is left but `FINALS` of the budget: each candidate's folds and final fit are one claim, so the time
+   for the last fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets
+   all of it before anybody gets more. Of what is left for the others, those of the worse half get `WORSE` of what the
+   better ones do. Whose claim is too high is fitted on a share of the rows, the same in every fold.
+4. *Finals*: those of the best on more rows than their folds had (`models.candidates.finals`).
 
 Seconds are predicted by power laws (`budget.seconds_at`). Fits of a step run side by side, as many as the machine has
 cores for, and share the clock. Whose folds turn out to take `OVER` times its share goes on with fewer rows; whoever
 takes that on `FEWEST_JUDGED` rows already falls out: a rank by fewer says nothing. Everything that was cut is a note.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from pathlib import Path
 
-import numpy as np
-
-from conf.contests import CandidateName, Contest
+from conf.contests import CandidateName
 from conf.selecting import Fit
 from models.candidates.apart import OVERDUE, too_large
 from models.candidates.bench import Bench, Entry, Wanted
-from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, patience, share_within
-from models.candidates.folds import FEWEST_ROWS, Fold, samples
-from models.candidates.rows import Rows
+from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, share_within
+from models.candidates.course import Course
+from models.candidates.folds import FEWEST_ROWS
 from models.evaluation.metrics import Ints
 
-SIZES, TRIALS = 0.3, 0.2
+SIZES, TRIALS, FINALS = 0.3, 0.2, 0.1
 DEAR = 1.5  # purses
 WORSE = 1 / 3
 OVER = 2.0
@@ -42,40 +40,6 @@ ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times
 KEPT = 0.8  # of the rows, that settings which were found must leave
 FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a contest goes over.
-
-    Attributes:
-        contest: as it was asked.
-        pool: rows of train and validation.
-        folds: of the pool; the last one is that of learning curves.
-        seed: of samples.
-        candidates: how many take part.
-
-    """
-
-    contest: Contest
-    pool: Rows
-    folds: tuple[Fold, ...]
-    seed: int
-    candidates: int
-
-    def sizes(self) -> list[Ints]:
-        """Rows of each size below all of the last fold."""
-        return samples(self.pool, self.folds[-1], self.contest.sizes, self.seed)
-
-    def some(self, count: int) -> Ints:
-        """So few rows of the last fold, within those of the smallest size."""
-        learn = self.folds[-1].learn
-        return self.part(self.folds[-1], count / len(learn))
-
-    def part(self, fold: Fold, share: float) -> Ints:
-        """A share of a fold's rows to learn from."""
-        found = samples(self.pool, fold, [share], self.seed) if share < 1 else []
-        return found[0] if found else fold.learn
 
 
 def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
@@ -114,13 +78,13 @@ def _step(bench: Bench, course: Course, going: Sequence[Entry], learn: Ints, not
 
 
 def _sized(bench: Bench, course: Course, entry: Entry, learn: Ints) -> Wanted:
-    limit = _patience(bench, course, entry, len(learn)) if entry.seen else _first(course)
+    limit = _limit(bench, course, entry, learn)
     return Wanted(entry, "size", len(course.folds) - 1, learn, course.folds[-1].held, {}, limit)
 
 
-def _first(course: Course) -> float:
-    """Seconds for a candidate of which nothing is known: whoever hangs twice has cost an equal share of the budget."""
-    return min(course.contest.fit_seconds, max(FEWEST_SECONDS, course.contest.budget_seconds / 2 / course.candidates))
+def _limit(bench: Bench, course: Course, entry: Entry, learn: Ints) -> float:
+    """Seconds that a fit may take."""
+    return bench.patience(entry, len(learn), course.contest.fit_seconds) if entry.seen else course.first_seconds
 
 
 def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
@@ -137,7 +101,7 @@ def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: lis
         others = [each for each in entries if each not in short[place:]]
         _judge(bench, course, entry, notes, _purse(bench, course, others, short[place:], weights))
         if entry.share < 1 and entry.failure is None:
-            notes.append(f"{entry.name}: time was for {entry.share:.1%} of the rows in each fold and in the end")
+            notes.append(f"{entry.name}: time was for {entry.share:.1%} of the rows in each fold")
 
 
 @dataclass(frozen=True)
@@ -156,9 +120,9 @@ def _purse(
     weights: Mapping[CandidateName, float],
 ) -> _Purse:
     """That of the first of those who wait: its share of what those leave whose final fits are to come."""
-    kept = sum(MARGIN * _final_clock(bench, course, each) for each in judged if each.failure is None)
+    kept = sum(MARGIN * final_clock(bench, course, each) for each in judged if each.failure is None)
     claims = {each.name: _claim(bench, course, each) for each in waiting if each.failure is None}
-    left = course.contest.budget_seconds - bench.spent - kept
+    left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
     share = allot(claims, left, weights).get(waiting[0].name, 0.0)
     return _Purse(share, max(FEWEST_SECONDS, min(OVER * share, left)))
 
@@ -197,31 +161,6 @@ def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse
     return own
 
 
-def finish(
-    bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str], folder: Callable[[Entry], Path]
-) -> None:
-    """Fit every candidate on the pool, save it in its `folder`, and have it judged on test."""
-    whole = Fold(np.arange(len(course.pool)), course.folds[-1].held)
-    for attempt in range(ATTEMPTS):
-        open_ones = [entry for entry in entries if entry.failure is None and entry.final is None]
-        # Those that take longest begin first, so that none of them is alone in the end.
-        open_ones.sort(key=lambda entry: -_final_clock(bench, course, entry))
-        wanted = []
-        for entry in open_ones:
-            learn = course.part(whole, entry.share)
-            limit = _patience(bench, course, entry, len(learn))
-            wanted.append(Wanted(entry, "final", -1, learn, None, entry.values, limit, folder(entry)))
-        for each, fit in zip(wanted, bench.do(wanted), strict=True):
-            if fit.failure is None:
-                each.entry.final = fit
-            elif not _shrinks(each.entry, fit.failure, len(each.learn), notes, attempt=attempt):
-                each.entry.failure = f"its final fit failed: {fit.failure}"
-                notes.append(f"{each.entry.name} fell out: {each.entry.failure}")
-    left = course.contest.budget_seconds - bench.spent
-    if left < 0:
-        notes.append(f"fits took {-left:.0f} seconds more than the {course.contest.budget_seconds} of the budget")
-
-
 @dataclass(frozen=True)
 class _Cut:
     """Folds that came to no end: their number, the rows of the next one, and why."""
@@ -239,7 +178,7 @@ def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str], most: f
             return
         if unseen and entry.share < 1 and not too_large(cut.reason):
             entry.share = 1.0  # what is wrong with few rows may not be with all
-        elif not _shrinks(entry, cut.reason, cut.rows, notes, attempt=attempt):
+        elif not shrinks(entry, cut.reason, cut.rows, notes, attempt=attempt):
             entry.failure = f"fold {cut.number + 1} of {len(course.folds)}: {cut.reason}"
             notes.append(f"{entry.name} fell out: {entry.failure}")
             return
@@ -265,7 +204,7 @@ def _fitted(bench: Bench, course: Course, entry: Entry, share: float, most: floa
     for places in (range(first)[: len(learn)], sorted(range(first, len(learn)), key=lambda place: -len(learn[place]))):
         wanted = []
         for place in places:
-            limit = _patience(bench, course, entry, len(learn[place])) if entry.seen else _first(course)
+            limit = _limit(bench, course, entry, learn[place])
             wanted.append(Wanted(entry, "fold", place, learn[place], course.folds[place].held, entry.values, limit))
         rest = sum(bench.clock(entry, len(each.learn)) for each in wanted) if entry.seen else 0.0
         rest += bench.clock(entry, round(share * len(course.pool))) if entry.seen else 0.0  # the final fit
@@ -281,7 +220,7 @@ def _fitted(bench: Bench, course: Course, entry: Entry, share: float, most: floa
     return [found[place] for place in range(len(learn))], None
 
 
-def _shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt: int) -> bool:
+def shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt: int) -> bool:
     """Whether a candidate whose fit failed for time or memory goes on with fewer rows."""
     if not too_large(failure) or attempt + 1 == ATTEMPTS or rows <= FEWEST_ROWS:
         return False
@@ -290,16 +229,13 @@ def _shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt
     return True
 
 
-def _patience(bench: Bench, course: Course, entry: Entry, rows: int) -> float:
-    return patience(bench.seconds(entry, rows), course.contest.fit_seconds)
-
-
 def _claim(bench: Bench, course: Course, entry: Entry) -> float:
     """Seconds for all folds and the final fit on all rows; of whom no size has suited, those of its first fit."""
-    return sum(MARGIN * bench.clock(entry, rows) for rows in _full(course)) if entry.seen else _first(course)
+    return sum(MARGIN * bench.clock(entry, rows) for rows in course.full) if entry.seen else course.first_seconds
 
 
-def _final_clock(bench: Bench, course: Course, entry: Entry) -> float:
+def final_clock(bench: Bench, course: Course, entry: Entry) -> float:
+    """Seconds of the clock of a final fit on as large a share of the rows as the folds had."""
     return bench.clock(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
 
 
@@ -330,11 +266,7 @@ def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, floa
 
 def _needed(bench: Bench, course: Course, entry: Entry, share: float) -> float:
     """Seconds for its folds and its final fit on a share of the rows."""
-    return sum(bench.clock(entry, round(share * rows)) for rows in _full(course)) if entry.seen else 0.0
-
-
-def _full(course: Course) -> list[int]:
-    return [*(len(fold.learn) for fold in course.folds), len(course.pool)]
+    return sum(bench.clock(entry, round(share * rows)) for rows in course.full) if entry.seen else 0.0
 
 
 def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
@@ -342,5 +274,5 @@ def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
         sizes = course.sizes()  # the first has not suited it
         return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
     clock, longest = bench.at_once(entry) * purse, course.contest.fit_seconds
-    share = share_within(_full(course), partial(bench.seconds, entry), clock, longest)
+    share = share_within(course.full, partial(bench.seconds, entry), clock, longest)
     return min(1.0, share if entry.folds else max(share, FEWEST_JUDGED / len(course.folds[0].learn)))

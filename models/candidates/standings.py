@@ -94,6 +94,7 @@ def standing(entry: Entry, bench: Bench, scale: Scale, rows: int) -> Standing:
         behind_error=None,
         test={},
         rows=final.rows if final else 0,
+        share=entry.share,
         processor_seconds=final.processor_seconds if final else None,
         whole_processor_seconds=bench.processor_seconds(entry, rows) if final and final.rows < rows else None,
         seconds=final.seconds if final else None,

@@ -156,7 +156,7 @@ def board_says(view: View) -> list[str]:
     findings, ranked = view.findings, view.ranked
     folds = max((len(standing.folds) for standing in ranked), default=0)
     fallen = f"; {counted(len(view.fallen), 'candidate')} fell out" if view.fallen else ""
-    short = sum(bool(portion(standing, findings.standings)) for standing in ranked)
+    short = sum(bool(portion(standing)) for standing in ranked)
     cut = f", {short} of them from a share of those that stands below the name, for want of time" if short else ""
     opening = (
         f"{counted(len(findings.standings), 'candidate')} learned from the same rows in the same "

@@ -1,6 +1,5 @@
 """The leaderboard: a line for each candidate, the best first, those that fell out last."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conf.contests import CANDIDATES
@@ -61,12 +60,11 @@ def leaderboard(findings: Findings) -> list[Line]:
     ]
 
 
-def portion(standing: Standing, among: Sequence[Standing]) -> str:
-    """Share of the rows that a candidate was judged with, such as `4 % of rows`; empty: all that anybody had."""
-    most = max(one.rows for one in among)
-    if standing.mean is None or standing.rows >= most:
+def portion(standing: Standing) -> str:
+    """Share of the rows of each fold that a candidate was judged with, such as `4 % of rows`; empty: all."""
+    if standing.mean is None or standing.share >= 1:
         return ""
-    return f"{min(99, max(1, round(100 * standing.rows / most)))} % of rows"
+    return f"{min(99, max(1, round(100 * standing.share)))} % of rows"
 
 
 def failure(view: View, standing: Standing) -> str:
@@ -108,7 +106,7 @@ def _line(view: View, standing: Standing, place: int | None) -> Line:
         one_p99=times[1],
         batch_p50=times[2],
         batch_p99=times[3],
-        rows=portion(standing, view.findings.standings),
+        rows=portion(standing),
         mark=", ".join(_marks(view, standing)),
         failure=failure(view, standing),
     )

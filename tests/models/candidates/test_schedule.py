@@ -15,11 +15,13 @@ from conf.selecting import Fit, FitTask, Value
 from models.candidates.apart import Outcome
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate, Fitted, Space
+from models.candidates.course import Course
 from models.candidates.evidence import points
+from models.candidates.finals import finish
 from models.candidates.fits import fit_of, judged
 from models.candidates.folds import draw_folds
 from models.candidates.rows import Columns, Rows
-from models.candidates.schedule import Course, better_half, climb, finish, judge_all
+from models.candidates.schedule import better_half, climb, judge_all
 from models.candidates.standings import Scale, standing
 from models.candidates.tuning import tune
 from models.evaluation.metrics import RMSE
@@ -183,6 +185,16 @@ def test_settings_that_are_slow_do_not_cost_others_their_time(tmp_path: Path) ->
     assert held.bench.spent < 1.5 * 200
 
 
+def test_of_what_is_left_the_best_are_fitted_on_more_rows_in_the_end(tmp_path: Path) -> None:
+    best, other = _Lawful("lightgbm", 0.02, error=0.5), _Lawful("xgboost", 0.02)
+    held = _Held(tmp_path, [_Lawful("ridge", 1e-4), other, best], budget_seconds=200)
+    first, second = held.by_name["lightgbm"], held.by_name["xgboost"]
+    assert first.share < 1
+    assert first.final.rows > 1.5 * first.share * 4000
+    assert second.final.rows == round(second.share * 4000)
+    assert held.bench.spent <= 200
+
+
 def test_fits_that_run_side_by_side_share_the_clock(tmp_path: Path) -> None:
     candidates = [_Lawful(name, 1e-3) for name in CANDIDATES[:4]]
     one = _Held(tmp_path / "one", candidates, budget_seconds=500)
@@ -257,7 +269,7 @@ def test_who_lacks_memory_goes_on_with_fewer_rows(tmp_path: Path) -> None:
 
 def test_folds_that_are_there_are_not_given_away_for_more_rows_that_fail(tmp_path: Path) -> None:
     greedy = _Lawful("xgboost", 1e-5)
-    greedy.fewest, greedy.most = {"size": 10_000}, {"fold": 900}  # it begins on few rows, and has time for all
+    greedy.fewest, greedy.most = {"size": 10_000}, {"fold": 900, "final": 1500}  # it begins on few rows, and has time for all
     held = _Held(tmp_path, [_Lawful("ridge", 1e-5), greedy])
     entry = held.by_name["xgboost"]
     assert {fit.rows for fit in held.bench.fits if fit.phase == "fold" and fit.failure} == {2666}
