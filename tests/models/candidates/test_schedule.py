@@ -269,7 +269,10 @@ def test_who_lacks_memory_goes_on_with_fewer_rows(tmp_path: Path) -> None:
 
 def test_folds_that_are_there_are_not_given_away_for_more_rows_that_fail(tmp_path: Path) -> None:
     greedy = _Lawful("xgboost", 1e-5)
-    greedy.fewest, greedy.most = {"size": 10_000}, {"fold": 900, "final": 1500}  # it begins on few rows, and has time for all
+    greedy.fewest, greedy.most = (
+        {"size": 10_000},
+        {"fold": 900, "final": 1500},
+    )  # it begins on few rows, and has time for all
     held = _Held(tmp_path, [_Lawful("ridge", 1e-5), greedy])
     entry = held.by_name["xgboost"]
     assert {fit.rows for fit in held.bench.fits if fit.phase == "fold" and fit.failure} == {2666}
