@@ -7,7 +7,7 @@ import numpy as np
 
 Seen = Sequence[tuple[float, float]]  # rows, or another measure of the work, and seconds of fits
 Name = TypeVar("Name", bound=str)
-STEEPEST = 2.0
+STEEPEST, FARTHEST = 2.0, 30.0
 QUICKEST = 1e-3  # second: what is less is noise
 OWN = 0.2  # of a fit's seconds make its law at least: what is left beside a start may be noise alone
 MARGIN = 1.25  # seconds that are reserved for each predicted one
@@ -17,11 +17,11 @@ STEPS = 40  # of a bisection
 
 
 def seconds_at(work: float, seen: Seen, start: float = 0.0) -> float:
-    """Predict the seconds of a fit of so much work: a power law through two of the sizes seen, each by its median.
+    """Predict the seconds of a fit of so much work: a power law through the largest size seen, by its median.
 
-    They are the largest one and the next that is at most half of it: of two that are nearly the same, noise would make
-    the law. The exponent is between 0 and 2. If there are no two such, it is 1 for more work and 1/2 for less: part of
-    the seconds may be a start of its own.
+    Its exponent is the median of those from each size that is at most half of it (of two that are nearly the same,
+    noise would make the law) and at least a thirtieth, or else from the next smaller one; it is between 0 and 2. If
+    there is no such size, it is 1 for more work and 1/2 for less: part of the seconds may be a start of its own.
 
     Args:
         work: of the fit, such as its rows.
@@ -29,17 +29,21 @@ def seconds_at(work: float, seen: Seen, start: float = 0.0) -> float:
         start: seconds that any fit takes, whatever is fitted.
 
     """
-    largest = max(size for size, _ in seen)
-    smaller = [size for size, _ in seen if 2 * size <= largest]
-    sizes = [max(smaller), largest] if smaller else [largest]
-    medians = [float(np.median([seconds for size, seconds in seen if size == each])) for each in sizes]
-    if smaller:
-        times = [max(OWN * median, median - start) for median in medians]
-        exponent = float(np.clip(np.log(times[1] / times[0]) / np.log(sizes[1] / sizes[0]), 0, STEEPEST))
+    medians = {
+        size: float(np.median([seconds for each, seconds in seen if each == size]))
+        for size in {size for size, _ in seen}
+    }
+    largest = max(medians)
+    smaller = [size for size in medians if 2 * size <= largest <= FARTHEST * size]
+    smaller = smaller or [max((size for size in medians if 2 * size <= largest), default=largest)]
+    times = {size: max(OWN * medians[size], medians[size] - start) for size in (largest, *smaller)}
+    if smaller != [largest]:
+        slopes = [np.log(times[largest] / times[size]) / np.log(largest / size) for size in smaller]
+        exponent = float(np.clip(np.median(slopes), 0, STEEPEST))
     else:
-        exponent = 1.0 if work > sizes[0] else 0.5
-    own = max(QUICKEST, medians[-1] - start)
-    return float(start + own * (max(1, work) / sizes[-1]) ** exponent)
+        exponent = 1.0 if work > largest else 0.5
+    own = max(QUICKEST, medians[largest] - start)
+    return float(start + own * (max(1, work) / largest) ** exponent)
 
 
 def patience(predicted: float, fit_seconds: float) -> float:

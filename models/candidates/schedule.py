@@ -38,6 +38,7 @@ OVER = 2.0
 MORE = 1.5  # times the rows, for which it is worth to fit the folds again
 ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times
+LESS = 0.8  # of the rows at most, if folds would outrun the share
 KEPT = 0.8  # of the rows, that settings which were found must leave
 FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
 
@@ -143,7 +144,7 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
         _again(bench, course, entry, notes, share, most=purse.most)
         return
     entry.share = share
-    _folds(bench, course, entry, notes, purse.most)
+    _folds(bench, course, entry, notes, purse)
 
 
 def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: float) -> float:
@@ -163,19 +164,25 @@ def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse
 
 @dataclass(frozen=True)
 class _Cut:
-    """Folds that came to no end: their number, the rows of the next one, and why."""
+    """Folds that came to no end: their number, the rows of the next one, why, and whether its share was too short."""
 
     number: int
     rows: int
     reason: str
+    short: bool = False
 
 
-def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str], most: float) -> None:
+def _folds(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse) -> None:
     for attempt in range(ATTEMPTS):
         unseen = not entry.seen
-        entry.folds, cut = _fitted(bench, course, entry, entry.share, most)
+        entry.folds, cut = _fitted(bench, course, entry, entry.share, purse.most)
         if cut is None:
             return
+        if cut.short and attempt + 1 < ATTEMPTS:  # by now more is known of its seconds
+            notes.append(f"{entry.name}: with {cut.rows} rows {cut.reason}; it went on with fewer")
+            fewer = _share(bench, course, entry, purse.share)
+            entry.share = min(max(fewer, entry.share / FEWER), LESS * entry.share)
+            continue
         if unseen and entry.share < 1 and not too_large(cut.reason):
             entry.share = 1.0  # what is wrong with few rows may not be with all
         elif not shrinks(entry, cut.reason, cut.rows, notes, attempt=attempt):
@@ -210,7 +217,7 @@ def _fitted(bench: Bench, course: Course, entry: Entry, share: float, most: floa
         rest += bench.clock(entry, round(share * len(course.pool))) if entry.seen else 0.0  # the final fit
         if found and entry.spent - before + rest > most:
             reason = f"{OVERDUE} its share: {entry.spent - before + rest:.0f} seconds, and {most:.0f} are the most"
-            return [], _Cut(len(found), len(wanted[0].learn), reason)
+            return [], _Cut(len(found), len(wanted[0].learn), reason, short=True)
         found |= dict(zip(places, bench.do(wanted), strict=True))
         failed = next((place for place in sorted(found) if found[place].failure is not None), None)
         if failed is not None:

@@ -73,3 +73,8 @@ def test_what_any_fit_takes_does_not_grow_with_rows() -> None:
 def test_what_is_little_more_than_a_start_makes_no_steep_law() -> None:
     seen = [(128, 0.094), (384, 0.164)]
     assert 0.16 < seconds_at(1280, seen, start=0.087) < 0.5
+
+
+def test_one_fit_that_was_slow_by_chance_makes_no_steep_law() -> None:
+    seen = [(2_730, 1.0), (8_400, 2.2), (25_000, 3.6), (40_000, 4.3), (75_000, 7.1), (80_000, 12.7)]
+    assert seconds_at(270_000, seen) < 12.7 * 270 / 80 * 1.1
