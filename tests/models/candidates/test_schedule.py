@@ -181,7 +181,8 @@ def test_settings_that_are_slow_do_not_cost_others_their_time(tmp_path: Path) ->
     others = [_Lawful(name, 1e-4) for name in CANDIDATES[:3]] + [_Lawful("mlp", 0.01)]
     held = _Held(tmp_path, [*others, late], budget_seconds=200)
     assert any(note.startswith("xgboost: with") and "its share" in note for note in held.notes)
-    assert held.by_name["xgboost"].share < 0.6 < held.by_name["mlp"].share
+    assert held.by_name["xgboost"].share < 0.6
+    assert held.by_name["mlp"].share > 0.3
     assert held.bench.spent < 1.5 * 200
 
 
