@@ -3,7 +3,8 @@
     python -m benchmarks.select [--sets ...] [--seeds 11 12 13 14 15] [--seconds 600] [--peers PYTHON ...]
         [--overrides ...]
 
-All get the same encoded train, validation and test rows and so many seconds; the test metric is judged here, for all
+All get the same encoded train, validation and test rows and so many seconds (ours has four fifths of them for fits, the
+rest for what it shows beside them); the test metric is judged here, for all
 alike. Contestants are paired by seed; of the bundled sets, a seed has rows of its own for test. Differences are such
 that more is better for franklin, with the 95 % t interval over seeds: "as good" means that franklin's best is not
 behind by more than that. Peers are looked for in this environment, then in those of the interpreters of `--peers`; who

@@ -1,4 +1,4 @@
-"""Networks as candidates: a fit is a request to the launcher, on a feature set made of the rows.
+"""Networks as candidates: a fit is a training on a feature set made of the rows, launched if it has several ranks.
 
 Sizes of a training are those that its entrant has for all rows of the feature set. On fewer rows
 
@@ -8,7 +8,7 @@ Sizes of a training are those that its entrant has for all rows of the feature s
 - patience is a quarter of the epochs, if it has not more; with schedule=coslog4, whose rate goes up again and again, it
   is all of them, and the best epoch is kept as ever.
 
-The learning rate is not scaled. Nothing here imports torch before a network predicts.
+The learning rate is not scaled. Nothing here imports torch before a network is trained or read.
 """
 
 import logging
