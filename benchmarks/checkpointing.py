@@ -28,7 +28,7 @@ from benchmarks.feed_data import feature_set
 from benchmarks.report import machine, table
 from conf.compose import compose
 from conf.networks import Resnet
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.launching.allocator import BETTER, OWN_PAGES, PRELOAD, better, variables
 from models.parallel.plan import Sketch
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from conf.manifest import read_manifest
 from conf.networks import AnyNetwork
-from conf.schema import Checkpointing, Feed, Optimizer
 from conf.strict import Strict
+from conf.training import Checkpointing, Feed, Optimizer
 from models import networks
 from models.criterion import Criterion
 from models.feeds import open_feed

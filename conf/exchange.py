@@ -22,11 +22,11 @@ from conf.errors import FranklinError
 from conf.fault import Fault
 from conf.launchers import AnyLauncher
 from conf.networks import AnyModel, AnyNetwork, Selected
-from conf.schema import Checkpointing, Feed, Optimizer, Trainer
 from conf.spark import AnyCluster, AnySpark
 from conf.splits import AnySplit
 from conf.strategies import AnyStrategy
 from conf.strict import Strict
+from conf.training import Checkpointing, Feed, Optimizer, Trainer
 
 PROGRESS_MARK = "@franklin "
 ERROR_MARK = "franklin: "  # of what ends a machine that has joined, among the lines that it says

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from conf.errors import FranklinError
 from conf.manifest import Manifest
-from conf.schema import Optimizer
+from conf.training import Optimizer
 from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.finite import ElsewhereError, gradients, origin, write_rows

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from conf.schema import Optimizer
+from conf.training import Optimizer
 
 CYCLES = 4  # of coslog4
 MATRIX = 2  # dimensions of the weights of linear layers and embeddings

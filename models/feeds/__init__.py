@@ -7,7 +7,7 @@ import fsspec
 import torch
 from fsspec.implementations.local import LocalFileSystem
 
-from conf import schema
+from conf import training
 from conf.manifest import Manifest, SplitName
 from models.feeds.division import Division
 from models.feeds.feed import Feed, Source
@@ -17,7 +17,7 @@ from models.feeds.transformed import Transformed, find
 
 
 def open_feed(
-    settings: schema.Feed,
+    settings: training.Feed,
     folder: str,
     manifest: Manifest,
     split: SplitName,
@@ -56,7 +56,7 @@ def open_feed(
     return Transformed(feed, transform, settings.workers, pinned=device is not None) if transform else feed
 
 
-def _stored(settings: schema.Feed) -> type[Stored]:
+def _stored(settings: training.Feed) -> type[Stored]:
     if settings.name == "arrow":
         return Stored
     from models.feeds.petastorm import Petastorm  # takes a second to import
@@ -64,7 +64,7 @@ def _stored(settings: schema.Feed) -> type[Stored]:
     return Petastorm
 
 
-def cache_folder(settings: schema.Feed, folder: str, manifest: Manifest) -> Path:
+def cache_folder(settings: training.Feed, folder: str, manifest: Manifest) -> Path:
     """Where a feature set's mapped files are, on a disk of this machine."""
     filesystem, path = fsspec.core.url_to_fs(folder)
     name = f"{manifest.name}-{manifest.fingerprint[:12]}"

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.parallel.world import count_gpus
 
 BETTER = "tcmalloc_minimal"  # Debian's package libtcmalloc-minimal4

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.networks.network import Network, State, apply, through
 
 aten = torch.ops.aten

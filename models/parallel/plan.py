@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from conf.exchange import Plan
 from conf.manifest import Manifest
 from conf.networks import AnyNetwork
-from conf.schema import Checkpointing, Trainer
+from conf.training import Checkpointing, Trainer
 from models import networks
 from models.criterion import Criterion
 from models.feeds.batch import Batch

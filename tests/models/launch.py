@@ -21,8 +21,8 @@ from conf.compose import ROOT
 from conf.exchange import TrainRequest, TrainResult
 from conf.launchers import Torchrun
 from conf.networks import Mlp
-from conf.schema import Feed, Optimizer, Trainer
 from conf.strategies import AnyStrategy, StrategyName
+from conf.training import Feed, Optimizer, Trainer
 
 
 def request(

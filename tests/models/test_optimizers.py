@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from conf.schema import Optimizer
+from conf.training import Optimizer
 from models.optimizers import Schedule, coslog, flat_cos, make
 
 PLAIN: dict[str, Any] = {"name": "adamw", "learning_rate": 0.01, "weight_decay": 0.1, "warmup_share": 0.1}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from conf import schema
+from conf import training
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.petastorm import petastorm
@@ -95,7 +95,7 @@ def check_bytes(folder: Path, manifest: Manifest) -> None:
 
 def whole(name: Any, layout: Any, folder: Path, manifest: Manifest) -> list[torch.Tensor]:
     """The first epoch's train rows, as a network takes them, in one piece and in the order of x."""
-    wanted = schema.Feed(name=name, batch_size=16, layout=layout, memory="1m", cache=None)
+    wanted = training.Feed(name=name, batch_size=16, layout=layout, memory="1m", cache=None)
     feed = open_feed(wanted, str(folder), manifest, "train", seed=1, rank=0, world_size=1)
     batches = [batch.inputs for batch in feed]
     found = [torch.cat(parts) for parts in zip(*batches, strict=True)]
@@ -116,7 +116,7 @@ def test_petastorm_keeps_order_and_position(prepare: Prepare, rows: pa.Table, tm
     for rank in range(2):
         feeds = []
         for name in ("arrow", "petastorm", "petastorm", "petastorm"):
-            wanted = schema.Feed(name=name, batch_size=16, layout="stored", memory="1m", cache=None)
+            wanted = training.Feed(name=name, batch_size=16, layout="stored", memory="1m", cache=None)
             feeds.append(open_feed(wanted, str(folder), manifest, "train", seed=1, rank=rank, world_size=2))
         plain, unbroken, ours, resumed = feeds
         arrow, whole_pass, first = list(plain), list(unbroken), list(islice(iter(ours), 2))

@@ -14,7 +14,7 @@ from conf.data import Task
 from conf.exchange import EvaluateRequest, EvaluateResult, Track
 from conf.manifest import WHERE
 from conf.networks import AnyNetwork
-from conf.schema import Feed
+from conf.training import Feed
 from models.evaluation.bootstrap import estimates
 from models.evaluation.evaluate import evaluate
 from models.evaluation.metrics import METRICS, judge, main_metric

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from conf import schema
+from conf import training
 from conf.errors import FranklinError
 from conf.manifest import DataFile, Manifest, Split
 from models.feeds import cache_folder, open_feed
@@ -90,7 +90,7 @@ def test_two_decoders_do_not_share_a_mapped_file(tmp_path: Path) -> None:
     manifest = numbered(tmp_path, [[3]])
     wanted = {"batch_size": 64, "layout": "mapped", "memory": "1m", "cache": None}
     folders = {
-        cache_folder(schema.Feed(name=name, **wanted), str(tmp_path), manifest) for name in ("arrow", "petastorm")
+        cache_folder(training.Feed(name=name, **wanted), str(tmp_path), manifest) for name in ("arrow", "petastorm")
     }
     assert len(folders) == 2
 
@@ -112,7 +112,7 @@ def make_and_die(folder: Path, manifest: Manifest, after: int) -> None:
 
 
 def test_the_file_is_made_while_others_are_busy(tmp_path: Path) -> None:
-    manifest, wanted = numbered(tmp_path, [[40, 20], [30]]), schema.Feed(**WANTED)
+    manifest, wanted = numbered(tmp_path, [[40, 20], [30]]), training.Feed(**WANTED)
     mapped = cache_folder(wanted, str(tmp_path), manifest) / "train.parts"
     feed = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
     deadline = time.monotonic() + 60
@@ -123,7 +123,7 @@ def test_the_file_is_made_while_others_are_busy(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_before_it_is_needed_is_said_when_it_is(tmp_path: Path) -> None:
-    manifest, wanted = numbered(tmp_path, [[40]]), schema.Feed(**WANTED)
+    manifest, wanted = numbered(tmp_path, [[40]]), training.Feed(**WANTED)
     (tmp_path / "train" / "0.parquet").write_bytes(b"no Parquet")
     feed = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
     with pytest.raises(pa.ArrowInvalid):
@@ -162,7 +162,7 @@ def test_once_mapped_the_row_groups_are_not_opened_again(tmp_path: Path) -> None
 @pytest.mark.parametrize("layout", ["stored", "mapped"])
 def test_every_configuration_gives_the_same_rows(tmp_path: Path, name: Any, layout: Any) -> None:
     manifest = write_feature_set(tmp_path / "set", "binary", rows=400)
-    wanted = schema.Feed(name=name, batch_size=64, layout=layout, memory="1m", cache=tmp_path / "near")
+    wanted = training.Feed(name=name, batch_size=64, layout=layout, memory="1m", cache=tmp_path / "near")
     plain = pq.read_table(tmp_path / "set" / "train", columns=manifest.numeric).to_pandas().to_numpy()
     seen = [
         batch.numeric

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conf import schema
+from conf import training
 from conf.errors import FranklinError
 from conf.manifest import SplitName
 from models.feeds import open_feed
@@ -52,7 +52,7 @@ def test_a_transform_keeps_order_and_position(tmp_path: Path, layout: str, worke
 def test_batches_reach_a_gpu_as_they_are(tmp_path: Path, layout: str, split: SplitName, transform: str | None) -> None:
     manifest, gpu = numbered(tmp_path, [[50, 21], [33]]), torch.device("cuda", 0)
     manifest = manifest.model_copy(update={"splits": {split: manifest.splits["train"]}})
-    wanted = schema.Feed(**{**WANTED, "layout": layout}, transform=transform)
+    wanted = training.Feed(**{**WANTED, "layout": layout}, transform=transform)
     here, there = (
         open_feed(wanted, str(tmp_path), manifest, split, seed=1, rank=0, world_size=1, device=device)
         for device in (None, gpu)
@@ -80,7 +80,7 @@ def test_no_more_is_pinned_than_a_batch(
 
 def test_workers_are_not_forked_from_under_a_thread(tmp_path: Path) -> None:
     manifest = numbered(tmp_path, [[50, 21], [33]])
-    wanted = schema.Feed(**WANTED, transform=f"{__name__}:negated", workers=2)
+    wanted = training.Feed(**WANTED, transform=f"{__name__}:negated", workers=2)
     train = open_feed(wanted, str(tmp_path), manifest, "train", seed=1, rank=0, world_size=1)
     assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
     seen = [batch for _ in range(2) for batch in train]

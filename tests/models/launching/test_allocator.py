@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.feeds.batch import Batch
 from models.launching.allocator import OWN_PAGES, PRELOAD, better, lent, variables
 from tests.models import launch

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from conf.data import Task
 from conf.manifest import Manifest
 from conf.networks import AnyNetwork
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed

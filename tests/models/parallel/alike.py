@@ -14,8 +14,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from conf.schema import Checkpointing
 from conf.strategies import StrategyName
+from conf.training import Checkpointing
 from models.feeds.batch import Batch
 from models.networks.network import Network
 from models.networks.parts import Split

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from conf.schema import Checkpointing
+from conf.training import Checkpointing
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed
 from models.networks.network import Network

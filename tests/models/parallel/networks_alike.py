@@ -13,8 +13,8 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from conf.manifest import Manifest, read_manifest
 from conf.networks import AnyNetwork
-from conf.schema import Checkpointing
 from conf.strategies import StrategyName
+from conf.training import Checkpointing
 from models.criterion import Criterion
 from models.feeds.batch import Batch
 from models.feeds.feed import Feed

@@ -9,8 +9,8 @@ import pytest
 from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import Manifest
-from conf.schema import Checkpointing, Trainer
 from conf.strategies import StrategyName
+from conf.training import Checkpointing, Trainer
 from models.feeds.record import Record
 from models.networks import build
 from models.parallel import load

@@ -8,8 +8,8 @@ import pytest
 from conf.exchange import Plan, TrainRequest, TrainResult
 from conf.manifest import read_manifest
 from conf.networks import Mlp
-from conf.schema import Checkpointing
 from conf.strategies import StrategyName
+from conf.training import Checkpointing
 from models.parallel.plan import Sketch
 from models.reporting import costs
 from tests.feature_sets import write_feature_set

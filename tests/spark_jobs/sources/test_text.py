@@ -13,7 +13,7 @@ import pytest
 import torch
 from pyspark.sql import SparkSession
 
-from conf import schema
+from conf import training
 from conf.columns import OTHER
 from conf.data import Data
 from conf.errors import FranklinError
@@ -100,7 +100,7 @@ def check_feeds(folder: Path, manifest: Manifest, train: list[str]) -> None:
     expected = Counter(train)
     for name in ("arrow", "petastorm"):
         for layout in ("stored", "mapped"):
-            wanted = schema.Feed(name=name, batch_size=16, layout=layout, memory="1m", cache=None)  # type: ignore[arg-type]
+            wanted = training.Feed(name=name, batch_size=16, layout=layout, memory="1m", cache=None)  # type: ignore[arg-type]
             batches = list(open_feed(wanted, str(folder), manifest, "train", seed=1, rank=0, world_size=1))
             given = torch.cat([batch.tensors[0] for batch in batches]), torch.cat([batch.label for batch in batches])
             assert all(tokens.dtype == torch.int64 and tokens.shape[1] == LENGTH for tokens in given)
