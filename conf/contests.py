@@ -8,7 +8,7 @@ from conf.errors import closest
 from conf.strict import Positive, Rate, Share, Size, Strict
 
 Engine = Literal["local", "spark", "auto"]
-Family = Literal["baseline", "linear", "tree", "boosting", "network"]
+Family = Literal["baseline", "linear", "tree", "boosting", "network", "ensemble"]
 CandidateName = Literal[
     "mean",
     "median",
@@ -29,6 +29,7 @@ CandidateName = Literal[
     "realmlp",
     "tabm",
     "ft_transformer",
+    "ensemble",
 ]
 # In order of simplicity: the ladder climbs it from the first one on.
 CANDIDATES: tuple[CandidateName, ...] = get_args(CandidateName)

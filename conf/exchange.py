@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from conf.contests import CandidateName
 from conf.data import Data
 from conf.errors import FranklinError
 from conf.fault import Fault
@@ -171,6 +172,9 @@ class FitRequest(Request):
     run_folder: Path
     seed: int
     model: Selected
+    networks: dict[CandidateName, TrainRequest] = Field(
+        default={}, description="trainings of an ensemble's networks, of which a fit sets rows, folder and answer"
+    )
     cores: int
 
 

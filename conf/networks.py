@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from conf.contests import Known, Value
 from conf.data import Data
 from conf.kinds import TensorKind
-from conf.strict import Positive, Rate, Strict
+from conf.strict import Positive, Rate, Share, Strict
+from conf.training import Checkpointing, Feed, Optimizer, Trainer
 
 IMAGE = 3  # dimensions: channels, height, width
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -108,6 +109,32 @@ NETWORKS: tuple[str, ...] = tuple(
 )
 
 
+class Learning(Strict):
+    """How a network of an ensemble learns."""
+
+    model: AnyNetwork
+    optimizer: Optimizer
+    trainer: Trainer
+    feed: Feed
+    checkpointing: Checkpointing
+
+
+class Member(Strict):
+    """A candidate of an ensemble."""
+
+    candidate: Known
+    weight: Share
+    values: dict[str, Value] = Field(default={}, description="its settings")
+    rows: Positive | None = Field(default=None, description="train rows that it is fitted on, by chance; null: all")
+    learning: Learning | None = Field(default=None, description="of a network")
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if (self.candidate in NETWORKS) != (self.learning is not None):
+            raise ValueError(f"{self.candidate}: learning is of networks, each of which has it")
+        return self
+
+
 class Selected(Strict):
     """What a contest has recommended, where that is no network: a candidate, fitted in one process."""
 
@@ -115,11 +142,14 @@ class Selected(Strict):
     candidate: Known | None = Field(description="null: that of the newest contest of the experiment in franklin's home")
     values: dict[str, Value] = Field(description="its settings; those that are missing are the candidate's own")
     rows: Positive | None = Field(default=None, description="train rows that it is fitted on, by chance; null: all")
+    members: list[Member] = Field(default=[], description="of an ensemble; a contest finds them")
 
     @model_validator(mode="after")
     def _is_no_network(self) -> Self:
         if self.candidate in NETWORKS:
             raise ValueError(f"model.candidate={self.candidate} is a network; say model={self.candidate}")
+        if (self.candidate == "ensemble") != bool(self.members):
+            raise ValueError("an ensemble has the members that a contest has found; say model=selected alone")
         return self
 
 

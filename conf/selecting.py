@@ -147,6 +147,7 @@ class Standing(Strict):
     candidate: CandidateName
     family: Family
     values: Values
+    members: dict[CandidateName, float] = Field(default={}, description="of an ensemble, with their weights, sum 1")
     folds: list[float] = Field(description="main metric in each fold")
     mean: float | None = Field(description="over folds; null: no fold was fitted")
     low: float | None = Field(description="of the 95 % interval of the mean (Student's t over folds)")

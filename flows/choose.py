@@ -9,7 +9,7 @@ from conf.exchange import Track
 from conf.selecting import FINDINGS, Choice, Findings
 from flows.owners import owner
 from flows.reach import check_reachable
-from flows.selection import OR_ANOTHER, fitted_rows, keep, kept, newest_blind, read
+from flows.selection import OR_ANOTHER, keep, kept, newest_blind, read, taken
 from flows.server import variables
 
 
@@ -49,11 +49,7 @@ def choose(letter: str, run: str | None, home: Path) -> tuple[Findings, Path]:
         findings = findings.model_copy(update={"choice": choice})
         _rewrite(folder / FINDINGS, findings.model_dump_json(indent=2))
     if selection is not None and selection.folder.resolve() == folder.resolve():  # else a newer one has taken its place
-        chosen_one = {
-            "candidate": standing.candidate,
-            "values": standing.values,
-            "rows": fitted_rows(standing, findings),
-        }
+        chosen_one = taken(findings, standing.candidate, selection.learning)
         keep(own, findings.experiment, selection.model_copy(update=chosen_one))
     _tell(findings, folder, found.track)
     return findings, folder

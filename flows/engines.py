@@ -20,6 +20,7 @@ from conf.exchange import (
 from conf.networks import AnyNetwork, Selected
 from conf.schema import Settings
 from conf.spark import AnyCluster
+from models.parallel.room import ranks_of
 from models.parallel.world import count_cores
 
 
@@ -119,15 +120,24 @@ def to_train(settings: Settings, folder: Path, feature_set: str, ranks: int, tra
 
 
 def to_fit(settings: Settings, folder: Path, feature_set: str) -> FitRequest:
-    """Ask for the selected candidate to be fitted in `folder`."""
+    """Ask for the selected candidate to be fitted in `folder`; networks of an ensemble train there as any would."""
     if not isinstance(settings.model, Selected):
         raise TypeError(f"{settings.model.name} is a network")
+    networks = {
+        each.candidate: settings.model_copy(update=dict(each.learning))
+        for each in settings.model.members
+        if each.learning
+    }
     return FitRequest(
         answer=folder / "train.json",
         feature_set=feature_set,
         run_folder=folder,
         seed=settings.seed,
         model=settings.model,
+        networks={
+            name: to_train(each, folder / "networks" / name, feature_set, ranks_of(each), None)
+            for name, each in networks.items()
+        },
         cores=count_cores(),
     )
 

@@ -89,7 +89,9 @@ def _describe(tracker: Tracker, settings: Settings, ranks: int) -> None:
         "seed": settings.seed,
         **_flat("model", settings.model),
     }
-    if not isinstance(settings.model, Selected):
+    if isinstance(settings.model, Selected):
+        chosen["members"] = {each.candidate: each.weight for each in settings.model.members}  # the rest is in the YAML
+    else:
         chosen |= {
             "batch_size": settings.feed.batch_size,
             "max_epochs": settings.trainer.max_epochs,

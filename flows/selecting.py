@@ -20,7 +20,7 @@ from flows.engines import CONTEST
 from flows.opening import opened
 from flows.outcome import outcome
 from flows.processes import Progress
-from flows.selection import Selection, fitted_rows, keep, learning
+from flows.selection import Selection, keep, learning, learns, taken
 from flows.stages import crashed, prepare
 from flows.standings import hidden, record, shown
 from models.candidates.reading import flattered
@@ -98,12 +98,11 @@ def contest(
         record(run.tracker.client, run.tracker.run_id, findings, folder)
         said = findings.recommendation
         stage.note = f"{len(findings.standings)} candidates, recommended {shown(findings, said.candidate)}"
-    named = None if hidden(findings) else said.candidate
-    standing = next((each for each in findings.standings if each.candidate == named), None)
+    learned = {name: learns(each) for name, each in entrants.items()}
+    known = {"candidate": None, "values": {}} if hidden(findings) else taken(findings, said.candidate, learned)
     selection = Selection(
-        candidate=named,
-        values=standing.values if standing else {},
-        rows=fitted_rows(standing, findings) if standing else None,
+        **known,
+        learning=learned,
         overrides=overrides,
         sized={name: sized(each, folder, feature_set) for name, each in entrants.items()},
         folder=folder,

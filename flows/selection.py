@@ -1,16 +1,16 @@
 """What the newest contest of an experiment has recommended, kept in franklin's home for `model=selected`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from conf.compose import compose
 from conf.contests import CandidateName, Values
 from conf.errors import FranklinError
-from conf.networks import NETWORKS, Selected
+from conf.networks import NETWORKS, Learning, Member, Selected
 from conf.schema import Settings
 from conf.selecting import Findings, Standing
 from conf.strict import Strict
@@ -39,6 +39,8 @@ class Selection(Strict):
     sized: dict[CandidateName, list[str]] = Field(
         default={}, description="how the contest sized each network's training"
     )
+    members: list[Member] = Field(default=[], description="of an ensemble")
+    learning: dict[CandidateName, Learning] = Field(default={}, description="how networks learned in the contest")
     folder: Path
     run_id: str
 
@@ -79,6 +81,24 @@ def fitted_rows(standing: Standing, findings: Findings) -> int | None:
     return None if standing.rows >= pool else max(1, round(train * standing.rows / pool))
 
 
+def taken(findings: Findings, name: CandidateName, learning: Mapping[CandidateName, Learning]) -> dict[str, Any]:
+    """What of a finished contest `model=selected` needs to know of a candidate, as a `Selection` has it."""
+    standings = {each.candidate: each for each in findings.standings}
+    own = standings[name]
+    members = [
+        Member(
+            candidate=each,
+            weight=weight,
+            values=standings[each].values,
+            rows=fitted_rows(standings[each], findings),
+            learning=learning.get(each),
+        )
+        for each, weight in own.members.items()
+    ]
+    rows = None if members else fitted_rows(own, findings)
+    return {"candidate": name, "values": own.values, "rows": rows, "members": members}
+
+
 def newest_blind(home: Path) -> Path:
     """The folder of the newest contest in which nobody has chosen yet.
 
@@ -93,6 +113,11 @@ def newest_blind(home: Path) -> Path:
         if not _chosen(file):
             return read(Selection, file, f"{_again(file)}, {OR_ANOTHER}").folder
     raise FranklinError(f"no contest in {home} waits for a choice; run `franklin select EXPERIMENT blind=true`")
+
+
+def learns(settings: Settings) -> Learning:
+    """How the network of these settings learns."""
+    return Learning.model_validate({key: getattr(settings, key) for key in LEARNING})
 
 
 def learning(overrides: Sequence[str]) -> list[str]:
@@ -155,7 +180,8 @@ def _with(selection: Selection, settings: Settings, experiment: str, overrides: 
         raise TypeError("nothing was selected")
     if selection.candidate not in NETWORKS:
         values = {**selection.values, **settings.model.values}
-        chosen = {"candidate": selection.candidate, "values": values, "rows": settings.model.rows or selection.rows}
+        rows = settings.model.rows or selection.rows
+        chosen = {"candidate": selection.candidate, "values": values, "rows": rows, "members": selection.members}
         return settings.model_copy(update={"model": Selected(name="selected", **chosen)})
     said = [each for each in overrides if each != "model=selected"]
     found = [f"{key}={json.dumps(value)}" for key, value in selection.values.items()]

@@ -30,6 +30,7 @@ LOCAL = {
     "xgboost": "xgb:XGBoost",
     "lightgbm": "lgbm:LightGBM",
 }
+MADE = {**LOCAL, "ensemble": "ensemble:Ensemble"}  # of others' fits
 
 
 def local_candidates() -> "list[Candidate]":
@@ -47,18 +48,18 @@ def named(name: str, others: "Iterable[Candidate]" = ()) -> "Candidate":
     for other in others:
         if other.name == name:
             return other
-    if name not in LOCAL:
-        guess = closest(name, LOCAL)
-        hint = f"did you mean '{guess}'?" if guess else f"there are {', '.join(LOCAL)}"
+    if name not in MADE:
+        guess = closest(name, MADE)
+        hint = f"did you mean '{guess}'?" if guess else f"there are {', '.join(MADE)}"
         where = "is a network, which trains by the launcher" if name in CANDIDATES else f"is no candidate; {hint}"
         raise FranklinError(f"'{name}' {where}")
-    found: Candidate = getattr(import_module(module_of(name)), LOCAL[name].partition(":")[2])()
+    found: Candidate = getattr(import_module(module_of(name)), MADE[name].partition(":")[2])()
     return found
 
 
 def module_of(name: str) -> str:
-    """The module of a candidate of `LOCAL`."""
-    return f"{__name__}.{LOCAL[name].partition(':')[0]}"
+    """The module of a candidate that is no network."""
+    return f"{__name__}.{MADE[name].partition(':')[0]}"
 
 
 __all__ = ["local_candidates", "module_of", "named"]

@@ -18,6 +18,7 @@ from models.candidates.fits import Fits
 from models.candidates.journal import Journal, Key, key_of, key_of_task
 from models.evaluation.metrics import Floats, Ints, Metric
 
+FITS = "fits"  # in the run folder: rows and scores
 SLOWEST_START = 1.0  # seconds
 FEW_ROWS = 5_000  # below them a second thread costs more than it brings
 
@@ -51,6 +52,7 @@ class Entry:
         failure: why it fell out.
         seen: what its fits that have succeeded have taken.
         spent: seconds of the clock that its fits have taken; those that ran side by side have shared it.
+        members: of an ensemble, with their weights, of sum 1.
 
     """
 
@@ -63,6 +65,7 @@ class Entry:
     failure: str | None = None
     seen: list[Taken] = field(default_factory=list)
     spent: float = 0.0
+    members: list[tuple["Entry", float]] = field(default_factory=list)
 
     @property
     def name(self) -> CandidateName:
@@ -161,7 +164,7 @@ class Bench:
         return answers
 
     def _task(self, wanted: Wanted) -> FitTask:
-        folder = self.run_folder / "fits"
+        folder = self.run_folder / FITS
         folder.mkdir(parents=True, exist_ok=True)
         name, learn = wanted.entry.name, wanted.learn
         stem = "-".join([name, wanted.phase, str(wanted.fold), str(len(learn)), _digest(wanted.values)])
@@ -212,7 +215,13 @@ class Bench:
         return patience(self.seconds(entry, rows), most)
 
     def processor_seconds(self, entry: Entry, rows: int) -> float | None:
-        """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded."""
+        """Predict the processor-seconds of a fit as it was fitted on other rows; None: no fit has succeeded.
+
+        Those of an ensemble are its members'.
+        """
+        if entry.members:
+            each_takes = [self.processor_seconds(each, rows) for each, _ in entry.members]
+            return sum(each or 0.0 for each in each_takes)
         done = [fit for fit in self.fits if fit.candidate == entry.name and fit.failure is None]
         own = [fit for fit in done if fit.values == entry.values] or done
         work = entry.candidate.work

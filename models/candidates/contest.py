@@ -26,10 +26,12 @@ from conf.manifest import Manifest, read_manifest
 from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, UnlabelledResult
 from models.candidates import curves
 from models.candidates.apart import Limits, apart
+from models.candidates.assembling import assemble, complete
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate
 from models.candidates.course import Course
 from models.candidates.engines import IN_SPARK, engine_for, entrants, everyone, opened
+from models.candidates.ensemble import Ensemble
 from models.candidates.evidence import Evidence
 from models.candidates.finals import finish
 from models.candidates.folds import Folds, draw_folds
@@ -65,6 +67,8 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
     for module in {module for each in candidates for module in each.imports}:
         import_module(module)  # takes seconds, and each fit would pay them
     engine = engine_for(request.contest, manifest, columns)
+    together = any(isinstance(each, Ensemble) for each in candidates)
+    candidates = [each for each in candidates if not isinstance(each, Ensemble)]
     entries = [Entry(each) for each in candidates]
     course = Course(request.contest, pool, folds.folds, request.seed, len(entries))
     gc.freeze()
@@ -85,6 +89,8 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
                 "Spark alone; they keep no limit of latency, for it was not measured"
             )
         _run(bench, course, entries, evidence)
+        if together:
+            entries += _assembled(bench, course, entries, evidence)
     findings = _findings(request, manifest, folds, entries, evidence).model_copy(
         update={"engine": engine, "seconds": time.monotonic() - started}
     )
@@ -110,6 +116,15 @@ def _run(bench: Bench, course: Course, entries: list[Entry], evidence: Evidence)
     tune(bench, course, entries, notes)
     judge_all(bench, course, entries, notes)
     finish(bench, course, entries, notes, evidence.folder)
+
+
+def _assembled(bench: Bench, course: Course, entries: Sequence[Entry], evidence: Evidence) -> list[Entry]:
+    request, notes = evidence.request, evidence.notes
+    entry = assemble(bench, course, entries, notes, seed=request.seed, cores=request.cores)
+    if entry is None:
+        return []
+    complete(bench, course, entry, notes, test=evidence.test, folder=evidence.folder)
+    return [entry]
 
 
 def _findings(

@@ -12,6 +12,7 @@ from conf.manifest import Manifest
 from conf.selecting import ContestRequest
 from models.candidates import local_candidates
 from models.candidates.candidate import Candidate
+from models.candidates.ensemble import Ensemble
 from models.candidates.fits import Fits, LocalFits
 from models.candidates.inspark import SparkFits
 from models.candidates.networks import NetworkCandidate
@@ -36,8 +37,8 @@ NUMBER_BYTES, ROW_BYTES = 4, 16  # of a number or code, and of label and place
 
 
 def everyone(request: ContestRequest) -> list[Candidate]:
-    """All that there are: those of this machine's libraries, and the networks of the request."""
-    return [*local_candidates(), *map(NetworkCandidate, request.networks)]
+    """All that there are: this machine's libraries', the networks of the request, and what is made of both."""
+    return [*local_candidates(), *map(NetworkCandidate, request.networks), Ensemble()]
 
 
 def entrants(contest: Contest, every: Sequence[Candidate], columns: Columns, notes: list[str]) -> list[Candidate]:

@@ -134,7 +134,11 @@ class Evidence:
         return np.concatenate([fold.held for fold in self.course.folds])
 
     def _here(self, entries: Sequence[Entry]) -> list[Entry]:
-        return [entry for entry in entries if entry.name not in self.remote]
+        return [
+            entry
+            for entry in entries
+            if self.remote.isdisjoint([entry.name, *(each.name for each, _ in entry.members)])
+        ]
 
     def _each(
         self, what: str, entries: Sequence[Entry], show: Callable[[Entry], Any], *, at_once: int

@@ -55,7 +55,7 @@ def _shares(bench: Bench, course: Course, entries: Sequence[Entry]) -> dict[Cand
     left = course.contest.budget_seconds - bench.spent
     left -= sum(MARGIN * final_clock(bench, course, entry) for entry in entries)
     found: dict[CandidateName, float] = {}
-    for entry in _best_first(bench, entries):
+    for entry in best_first(bench, entries):
         own = MARGIN * final_clock(bench, course, entry)
         clock = bench.at_once(entry) * (own + max(0.0, left))
         share = share_within([rows], partial(bench.seconds, entry), clock, longest)
@@ -65,11 +65,12 @@ def _shares(bench: Bench, course: Course, entries: Sequence[Entry]) -> dict[Cand
     return found
 
 
-def _best_first(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
+def best_first(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that folds have judged, by the mean of the main metric over them."""
     means = {}
     for entry in entries:
         values = [value for fit in entry.folds if (value := bench.value(fit)) is not None]
-        if values:
+        if values and entry.failure is None:
             means[entry.name] = float(np.mean(values))
     judged = [entry for entry in entries if entry.name in means]
     return sorted(judged, key=lambda entry: means[entry.name], reverse=bench.better(1, 0))

@@ -15,8 +15,9 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
     """Climb to the first candidate within one standard error of the best (Breiman et al. 1984, section 3.4.3).
 
     The best is that of those that keep the limits. Whoever is not better than the best baseline beyond noise has not
-    earned a place on the ladder; if nobody is, a baseline is recommended. If nobody keeps the limits, those take part
-    that come nearest to keeping them.
+    earned a place on the ladder; if nobody is, a baseline is recommended. Nor has an ensemble that is not better than
+    the best of its members beyond noise: it is so much like them that its gap to them is soon more than an error. If
+    nobody keeps the limits, those take part that come nearest to keeping them.
 
     Args:
         standings: in order of simplicity.
@@ -98,6 +99,10 @@ def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]
         bar = scale.best(baselines)
         earned = [each for each in among if each.family != "baseline" and scale.beats(each.folds, bar.folds)]
         among = earned or baselines
+    single = [each for each in among if not each.members]
+    if single:
+        bar = scale.best(single)
+        among = [each for each in among if not each.members or scale.beats(each.folds, bar.folds)]
     best = scale.best(among)
     return next(each for each in among if _within(each, best, scale)), best
 

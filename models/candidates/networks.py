@@ -21,10 +21,9 @@ import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from conf.complaints import complaint
 from conf.contests import CandidateName, Family
@@ -33,17 +32,14 @@ from conf.errors import FranklinError
 from conf.exchange import AGENT, TrainRequest, TrainResult, answered
 from conf.launchers import Torchrun
 from conf.manifest import Manifest, read_manifest
-from conf.networks import IMAGE, AnyNetwork
+from conf.networks import IMAGE
 from conf.schema import Choices, Range
 from conf.selecting import Entrant
 from models.candidates.candidate import Candidate, Fitted, Space, Value
+from models.candidates.fitted_network import FittedNetwork
 from models.candidates.holding import hold_out
 from models.candidates.rows import Columns, Rows
-from models.candidates.view import laid_out, write_view
-from models.evaluation.metrics import Floats
-
-if TYPE_CHECKING:
-    from torch import nn
+from models.candidates.view import write_view
 
 TITLES: Mapping[CandidateName, str] = {
     "mlp": "MLP",
@@ -95,9 +91,6 @@ FEWEST_ROWS = 10
 EPOCH_STEPS, FEWEST_STEPS = 32, 500
 SMALLEST_BATCH, MOST_EPOCHS = 32, 50
 STEP_ROWS = 128  # that a step takes as long for as it does for nothing
-PREDICTED_ROWS = 4096  # at a time
-WEIGHTS, MODEL, MANIFEST = "weights.pt", "model.json", "manifest.json"
-NETWORK: TypeAdapter[AnyNetwork] = TypeAdapter(AnyNetwork)
 
 
 class NetworkCandidate(Candidate):
@@ -158,8 +151,7 @@ class NetworkCandidate(Candidate):
 
     def load(self, folder: Path, columns: Columns) -> Fitted:  # noqa: ARG002 -- the manifest says more
         """Read what a fitted one has written."""
-        model = NETWORK.validate_json((folder / MODEL).read_text(encoding="utf-8"))
-        return FittedNetwork.read(model, read_manifest(str(folder)), folder / WEIGHTS)
+        return FittedNetwork.load(folder)
 
     def _request(self, folder: Path, rows: int, seed: int, values: Mapping[str, Value], threads: int) -> TrainRequest:
         """The entrant's training, of these rows."""
@@ -179,49 +171,6 @@ class NetworkCandidate(Candidate):
             return TrainRequest.model_validate(tree)
         except ValidationError as error:
             raise FranklinError(f"{self.title}: {complaint(error, tree)}") from None
-
-
-class FittedNetwork:
-    """A network with its weights, and the manifest of the rows that it learned from."""
-
-    def __init__(self, network: "nn.Module", model: AnyNetwork, manifest: Manifest) -> None:
-        """Take them; it is on the processor, and predicts."""
-        self._network, self._model, self._manifest = network, model, manifest
-
-    @classmethod
-    def read(cls, model: AnyNetwork, manifest: Manifest, weights: Path, threads: int | None = None) -> "FittedNetwork":
-        """Build a network and read its weights; it predicts in so many threads, None: as many as torch takes."""
-        import torch  # two seconds, and not for those who only want to know what there is
-
-        from models.serving.predict import load_network
-
-        if threads:
-            torch.set_num_threads(threads)
-        return cls(load_network(model, manifest, weights), model, manifest)
-
-    def predict(self, rows: Rows) -> Floats:
-        """Give scores, some rows at a time."""
-        import torch
-
-        from models.serving.predict import scores
-
-        found = []
-        for first in range(0, max(1, len(rows)), PREDICTED_ROWS):
-            some = rows.take(np.arange(first, min(first + PREDICTED_ROWS, len(rows))))
-            numeric, tensors = laid_out(some, self._manifest)
-            inputs = [torch.from_numpy(np.ascontiguousarray(numeric)), torch.from_numpy(some.codes.astype(np.int64))]
-            for column, values in zip(self._manifest.tensors, tensors, strict=True):
-                inputs.append(torch.from_numpy(values.reshape(len(some), *column.shape)))
-            found.append(scores(self._network, inputs, self._manifest))
-        return np.concatenate(found)
-
-    def save(self, folder: Path) -> None:
-        """Write weights, the network's configuration and the manifest."""
-        import torch
-
-        torch.save(self._network.state_dict(), folder / WEIGHTS)
-        (folder / MODEL).write_text(self._model.model_dump_json(), encoding="utf-8")
-        (folder / MANIFEST).write_text(self._manifest.model_dump_json(), encoding="utf-8")
 
 
 def scaled(train: TrainRequest, rows: int, all_rows: int) -> TrainRequest:

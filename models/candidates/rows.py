@@ -65,3 +65,9 @@ class Rows:
         return replace(
             self, numbers=self.numbers[places], codes=self.codes[places], label=self.label[places], where=where
         )
+
+    def draw(self, count: int | None, seed: int) -> "Rows":
+        """So many rows by chance, in their order; all, if there are no more, or `count` is None."""
+        if count is None or count >= len(self):
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))

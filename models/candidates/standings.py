@@ -86,6 +86,7 @@ def standing(entry: Entry, bench: Bench, scale: Scale, rows: int) -> Standing:
         candidate=entry.name,
         family=entry.candidate.family,
         values=entry.values,
+        members={each.name: weight for each, weight in entry.members},
         folds=folds,
         mean=float(np.mean(folds)) if alive else None,
         low=low,

@@ -2,14 +2,15 @@
 
 import shutil
 
-import numpy as np
-
 from conf.checkpoints import PARTIAL
 from conf.errors import FranklinError, closest
 from conf.exchange import FitRequest, FitResult, clean_up_on_sigterm, progress, serve
 from conf.manifest import read_manifest
+from conf.selecting import Entrant
 from models.candidates import named
 from models.candidates.candidate import Candidate, Values
+from models.candidates.ensemble import Ensemble, Part
+from models.candidates.networks import NetworkCandidate
 from models.candidates.reading import read_rows
 from models.candidates.rows import Columns
 
@@ -28,12 +29,10 @@ def train(request: FitRequest) -> FitResult:
         raise FranklinError("model.candidate is null: say which candidate, or run `franklin select` first")
     manifest = read_manifest(request.feature_set)
     progress(0, 1, "fits", model.candidate)
-    chosen = named(model.candidate)
+    chosen = _chosen(request)
     rows = read_rows(request.feature_set, manifest, ("train",))
     _check(chosen, rows.columns, model.values)
-    if model.rows is not None and model.rows < len(rows):
-        drawn = np.random.default_rng(request.seed).choice(len(rows), model.rows, replace=False)
-        rows = rows.take(np.sort(drawn))
+    rows = rows.draw(model.rows, request.seed)
     threads = request.cores if len(rows) >= FEW_ROWS else 1
     fitted = chosen.fit(rows, seed=request.seed, values=model.values, threads=threads)
     folder = request.run_folder / "fitted"
@@ -44,6 +43,17 @@ def train(request: FitRequest) -> FitResult:
     fitted.save(partial)
     progress(1, 1, "fits", model.candidate)
     return FitResult(weights=partial.rename(folder), rows=len(rows))
+
+
+def _chosen(request: FitRequest) -> Candidate:
+    """The candidate, or the ensemble of its members."""
+    model = request.model
+    if not model.members:
+        return named(str(model.candidate))
+    networks = [NetworkCandidate(Entrant(name=name, train=train)) for name, train in request.networks.items()]
+    return Ensemble(
+        [Part(named(each.candidate, networks), each.weight, each.values, each.rows) for each in model.members]
+    )
 
 
 def _check(chosen: Candidate, columns: Columns, values: Values) -> None:

@@ -11,7 +11,7 @@ from mlflow.models.model import ModelInfo
 
 from conf.exchange import RegisterRequest
 from conf.manifest import Manifest
-from conf.networks import AnyModel, Selected
+from conf.networks import NETWORKS, AnyModel, Selected
 from models.candidates import module_of
 from models.serving.closure import ROOT, closure
 from models.serving.model import example, signature
@@ -24,7 +24,9 @@ def needed(model: AnyModel) -> tuple[list[Path], list[str]]:
     """Files of franklin below `closure.ROOT` that serving a model needs, and names of distributions."""
     if not isinstance(model, Selected) or model.candidate is None:
         return closure([LOGGED])[0], list(REQUIRED)
-    files, others = closure([LOGGED, "models.candidates.answering", module_of(model.candidate)])
+    made_of = [each.candidate for each in model.members if each.candidate not in NETWORKS]
+    modules = [module_of(name) for name in (model.candidate, *made_of)]
+    files, others = closure([LOGGED, "models.candidates.answering", *modules])
     return files, [*REQUIRED, *(name for name in others if name not in REQUIRED and not name.startswith("mlflow-"))]
 
 

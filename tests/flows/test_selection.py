@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 
 from conf.errors import FranklinError
-from conf.networks import Resnet, Selected
+from conf.networks import Member, Resnet, Selected
 from flows.contestants import contest_settings, networks, spelt
 from flows.display import Log, display
+from flows.engines import to_fit
 from flows.pipeline import pipeline
-from flows.selection import TAKEN, Selection, keep, kept, learning, newest_blind, settled
+from flows.selection import TAKEN, Selection, keep, kept, learning, learns, newest_blind, settled
 from models.parallel.room import ranks_of
 from tests.flows.command import complaint, franklin
 
@@ -46,6 +47,26 @@ def test_a_candidate_is_taken_with_its_settings_and_one_may_be_named(home: Path)
     assert named == Selected(name="selected", candidate="lasso", values={})
     with pytest.raises(FranklinError, match="no contest of flights_airtime"):
         settled("flights_airtime", ["model=selected"])
+
+
+def test_an_ensemble_is_taken_with_its_members_and_asked_for_with_how_its_networks_learn(
+    home: Path, tmp_path: Path
+) -> None:
+    learned = learns(settled("flights_delay", ["model=resnet", "trainer.max_epochs=3", "feed.batch_size=512"]))
+    members = [
+        Member(candidate="lightgbm", weight=0.6, values={"leaves": 7}, rows=1000),
+        Member(candidate="resnet", weight=0.4, values={"model.blocks": 2}, learning=learned),
+    ]
+    keep(home, "flights_delay", selection(home, candidate="ensemble", members=members))
+    settings = settled("flights_delay", ["model=selected"])
+    assert isinstance(settings.model, Selected)
+    assert settings.model.members == members
+    asked = to_fit(settings, tmp_path, "features")
+    train = asked.networks["resnet"]
+    assert (train.model.name, train.trainer.max_epochs, train.feed.batch_size) == ("resnet", 3, 512)
+    assert (asked.networks.keys(), train.strategy, train.track) == ({"resnet"}, settings.strategy, None)
+    with pytest.raises(FranklinError, match="an ensemble has the members that a contest has found"):
+        settled("flights_airtime", ["model=selected", "model.candidate=ensemble"])
 
 
 def test_a_network_is_composed_as_it_learned_and_what_is_said_is_stronger(home: Path) -> None:

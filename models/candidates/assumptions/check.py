@@ -13,7 +13,7 @@ from conf.selecting import Finding
 from models.candidates.assumptions.evidence import Evidence
 from models.candidates.draw import save
 
-ALL: tuple[Family, ...] = ("baseline", "linear", "tree", "boosting", "network")
+ALL: tuple[Family, ...] = ("baseline", "linear", "tree", "boosting", "network", "ensemble")
 LINEAR: tuple[Family, ...] = ("linear",)
 TABULAR: frozenset[Task] = frozenset({"regression", "binary", "multiclass"})
 REGRESSION: frozenset[Task] = frozenset({"regression"})

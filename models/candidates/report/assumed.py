@@ -17,6 +17,7 @@ FAMILIES: dict[Family, str] = {
     "tree": "trees and forests",
     "boosting": "boosted trees",
     "network": "networks",
+    "ensemble": "the ensemble",
 }
 
 

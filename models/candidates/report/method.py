@@ -1,6 +1,6 @@
 """The part on how it was done: rows, folds, seeds, budget, machine and settings."""
 
-from conf.selecting import Value
+from conf.selecting import Standing, Value
 from models.candidates.report.formats import counted, number, plain, seconds
 from models.candidates.report.headline import when
 from models.candidates.report.naming import reveals
@@ -48,10 +48,20 @@ def settings(view: View) -> list[tuple[str, str]]:
     return [
         (
             view.names[one.candidate],
-            ", ".join(f"{name} = {_text(value)}" for name, value in one.values.items()) or "its own",
+            _weights(view, one) if one.members else _settings(one),
         )
         for one in view.ranked
     ]
+
+
+def _settings(standing: Standing) -> str:
+    return ", ".join(f"{name} = {_text(value)}" for name, value in standing.values.items()) or "its own"
+
+
+def _weights(view: View, standing: Standing) -> str:
+    """What an ensemble is made of, the heaviest first."""
+    heaviest = sorted(standing.members.items(), key=lambda each: -each[1])
+    return " + ".join(f"{number(weight)} \N{MULTIPLICATION SIGN} {view.names[name]}" for name, weight in heaviest)
 
 
 def _text(value: Value) -> str:

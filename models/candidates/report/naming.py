@@ -28,6 +28,7 @@ TITLES: Mapping[CandidateName, str] = {
     "realmlp": "RealMLP",
     "tabm": "TabM",
     "ft_transformer": "FT-Transformer",
+    "ensemble": "Ensemble",
 }
 # Words of one family's models and libraries: who reads one beside a letter knows who it is.
 TELLING = [

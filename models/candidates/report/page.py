@@ -25,6 +25,7 @@ KINDS: dict[Family, str] = {
     "tree": "trees",
     "boosting": "boosted trees",
     "network": "network",
+    "ensemble": "ensemble",
 }
 
 

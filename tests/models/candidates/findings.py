@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conf.contests import CANDIDATES, CandidateName, Contest, Costs, Limits
+from conf.contests import CandidateName, Contest, Costs, Limits
 from conf.selecting import (
     FINDINGS,
     Choice,
@@ -18,7 +18,7 @@ from conf.selecting import (
     Weight,
 )
 from models.candidates.curves import curve, moves
-from tests.models.candidates.standings import FOLDS, behind, made, near, standing
+from tests.models.candidates.standings import FLIGHTS, FOLDS, behind, made, near, standing
 from tests.models.candidates.told import assumptions, explanation
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -50,10 +50,10 @@ def binary(*, blind: bool = False, chosen: CandidateName | None = None) -> Findi
     """Flights' delays: 19 candidates, two of which failed, with costs, calendar, segments and rules."""
     generator = np.random.default_rng(5)
     costs = Costs(false_positive=1, false_negative=4)
-    standings = [standing(name, generator) for name in CANDIDATES]
+    standings = [standing(name, generator) for name in FLIGHTS]
     best = next(one for one in standings if one.candidate == "tabm")
     standings = [behind(one, best, sign=1) for one in standings]
-    labels = hidden(list(CANDIDATES)) if blind else {}
+    labels = hidden(list(FLIGHTS)) if blind else {}
     return Findings(
         experiment="flights_delay",
         task="binary",

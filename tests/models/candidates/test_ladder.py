@@ -69,6 +69,16 @@ def test_nothing_that_is_no_better_than_a_baseline_beyond_noise_is_recommended_o
     assert "Nothing is better than mean, a baseline" in found.why
 
 
+def test_an_ensemble_has_to_be_better_than_the_best_of_its_members_beyond_noise() -> None:
+    members = {"lightgbm": 0.5, "ridge": 0.5}
+    hardly = stand("ensemble", [1.99, 2.19, 2.27], family="ensemble", members=members)  # more than one error ahead
+    found = asked(MEAN, RIDGE, LIGHTGBM, hardly)
+    assert (found.candidate, found.best) == ("lightgbm", "ensemble")
+    assert found.why.startswith("lightgbm is the best with RMSE 2.167 over 3 folds, and nothing simpler")
+    clearly = stand("ensemble", [1.5, 1.71, 1.8], family="ensemble", members=members)
+    assert asked(MEAN, RIDGE, LIGHTGBM, clearly).candidate == "ensemble"
+
+
 def test_who_would_do_but_breaks_a_limit_is_refused_and_said() -> None:
     limits = Limits(latency_seconds=0.001, size="1m")
     slow = LATENCY.model_copy(update={"one_p99_seconds": 0.01})

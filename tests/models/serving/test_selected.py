@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from mlflow.artifacts import download_artifacts
 
+from conf.contests import CandidateName
 from conf.data import Task
 from conf.errors import FranklinError
-from conf.exchange import EvaluateRequest, FitRequest, FitResult, RegisterRequest
-from conf.networks import Selected
+from conf.exchange import EvaluateRequest, FitRequest, FitResult, RegisterRequest, TrainRequest
+from conf.networks import Learning, Selected
 from models.candidates.train import train
 from models.evaluation.evaluate import evaluate
 from models.evaluation.predictions import predict_split
@@ -32,6 +33,7 @@ CASES: list[tuple[Task, str, str]] = [
     ("binary", "lightgbm", "lightgbm"),
     ("multiclass", "logistic_regression", "scikit-learn"),
     ("regression", "ridge", "scikit-learn"),
+    ("binary", "ensemble", "lightgbm"),
 ]
 
 
@@ -39,13 +41,28 @@ def selected(candidate: str, **values: object) -> Selected:
     return Selected.model_validate({"name": "selected", "candidate": candidate, "values": values})
 
 
-def fit(folder: Path, features: Path, model: Selected) -> FitResult:
+def ensemble(features: Path, folder: Path) -> tuple[Selected, dict[CandidateName, TrainRequest]]:
+    """Trees and a network, and how that is trained."""
+    train = training(features, folder / "networks")
+    learning = {key: getattr(train, key) for key in Learning.model_fields}
+    members = [
+        {"candidate": "lightgbm", "weight": 0.75, "values": {"leaves": 7}, "rows": 500},
+        {"candidate": "mlp", "weight": 0.25, "values": {"optimizer.learning_rate": 0.02}, "learning": learning},
+    ]
+    chosen = {"name": "selected", "candidate": "ensemble", "values": {}, "members": members}
+    return Selected.model_validate(chosen), {"mlp": train}
+
+
+def fit(
+    folder: Path, features: Path, model: Selected, networks: dict[CandidateName, TrainRequest] | None = None
+) -> FitResult:
     asked = FitRequest(
         answer=folder / "train.json",
         feature_set=str(features),
         run_folder=folder,
         seed=1,
         model=model,
+        networks=networks or {},
         cores=1,
     )
     return train(asked)
@@ -54,8 +71,12 @@ def fit(folder: Path, features: Path, model: Selected) -> FitResult:
 def fitted(folder: Path, task: Task, candidate: str) -> Trained:
     """The candidate, fitted on a feature set of its own."""
     manifest = write_feature_set(folder / "features", task, 2000, tensor=True)
-    model = selected(candidate)
-    result = fit(folder / "run", folder / "features", model)
+    networks: dict[CandidateName, TrainRequest] = {}
+    if candidate == "ensemble":
+        model, networks = ensemble(folder / "features", folder)
+    else:
+        model = selected(candidate)
+    result = fit(folder / "run", folder / "features", model, networks)
     assert result.rows == manifest.splits["train"].rows
     return Trained(folder / "features", manifest, result.weights, model)
 
