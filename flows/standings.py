@@ -53,7 +53,8 @@ def _write(client: MlflowClient, run_id: str, findings: Findings, standing: Stan
     tags = {ENTRANT: name, MLFLOW_RUN_NAME: name}
     params: dict[str, object] = {}
     if not hidden(findings):  # settings and families tell who it is
-        params = {"candidate": standing.candidate, "family": standing.family, **standing.values}
+        weights = {f"weight_{name}": weight for name, weight in standing.members.items()}
+        params = {"candidate": standing.candidate, "family": standing.family, **standing.values, **weights}
     if findings.choice is not None:
         tags["chosen"] = str(standing.candidate == findings.choice.candidate).lower()
     tags["recommended"] = str(standing.candidate == said.candidate).lower()
