@@ -207,9 +207,11 @@ class Evidence:
 def points(bench: Bench, entry: Entry) -> tuple[list[int], list[float]]:
     """Rows and values of a curve: sizes below the last fold's, and that one, if its own settings were used there.
 
-    With settings that were tried and taken, the last point would show what they bring as if more rows did.
+    With settings that were tried and taken, the last point would show what they bring as if more rows did. Members of
+    an ensemble may have had different rows in that fold, so it has sizes alone.
     """
-    fits = [*entry.curve.values(), *(fit for fit in entry.folds[-1:] if not fit.values)]
+    last = [] if entry.members else [fit for fit in entry.folds[-1:] if not fit.values]
+    fits = [*entry.curve.values(), *last]
     found = {fit.rows: value for fit in fits if (value := bench.value(fit)) is not None}
     return list(found), list(found.values())
 

@@ -70,7 +70,7 @@ def test_it_is_the_last_rung_with_all_that_others_have(held: tuple[Path, Finding
     assert standing.peak_memory_bytes == max(each.peak_memory_bytes for each in members)
     assert standing.size_bytes > sum(each.size_bytes for each in members)
     assert standing.latency.one_p50_seconds > max(each.latency.one_p50_seconds for each in members)
-    assert standing.curve.rows == others["ridge"].curve.rows
+    assert standing.curve.rows == others["ridge"].curve.rows[:-1]  # members may have had other rows in the last fold
     assert standing.candidate in {each.candidate for each in findings.explanations}
     assert not any('"ensemble"' in line for line in (folder / "run" / "journal.jsonl").read_text().splitlines())
 
