@@ -155,8 +155,8 @@ class Standing(Strict):
     behind: float | None = Field(description="mean gap to the best, paired by fold; positive: worse")
     behind_error: float | None = Field(description="standard error of that gap")
     test: dict[str, Estimate] = Field(description="metrics on test with bootstrap intervals; {}: no final fit")
-    rows: int = Field(description="of the final fit")
-    share: float = Field(default=1.0, description="of the rows of each fold, that time was for")
+    rows: int = Field(description="of the final fit; of an ensemble, its members' by weight")
+    share: float = Field(default=1.0, description="of the rows of each fold, that time was for; as `rows`")
     processor_seconds: float | None = Field(description="of the final fit")
     whole_processor_seconds: float | None = Field(
         default=None, description="predicted for all rows, where there was time for a share of them; else null"

@@ -37,7 +37,7 @@ def assemble(
     Args:
         bench: that has the fits.
         course: whose folds they are of.
-        entries: all candidates, judged.
+        entries: all candidates, with their final fits.
         notes: gets why there is no ensemble.
         seed: of the rows that are looked at.
         cores: processes at a time.
@@ -63,13 +63,14 @@ def assemble(
     if len(entry.members) == 1:
         notes.append(f"{NONE} {entry.members[0][0].name} alone is as good as any mean of several")
         return None
-    entry.share = min(each.share for each, _ in entry.members)
+    entry.share = sum(weight * each.share for each, weight in entry.members)
     entry.folds = [
-        _fit("fold", place, [each.folds[place] for each, _ in entry.members], fold.value)
+        _fit("fold", place, [(each.folds[place], weight) for each, weight in entry.members], fold.value)
         for place, fold in enumerate(folds)
     ]
     for rows, found in whole.value["curve"]:
-        entry.curve[rows] = _fit("size", count - 1, [each.curve[rows] for each, _ in entry.members], found)
+        fits = [(each.curve[rows], weight) for each, weight in entry.members]
+        entry.curve[rows] = _fit("size", count - 1, fits, found)
     return entry
 
 
@@ -77,17 +78,11 @@ def complete(
     bench: Bench, course: Course, entry: Entry, notes: list[str], *, test: Rows, folder: Callable[[Entry], Path]
 ) -> None:
     """Judge the members' final fits together on test, and lay them together in the ensemble's `folder`."""
-    lost = [each.name for each, _ in entry.members if each.final is None]
-    if lost:
-        entry.failure = f"{' and '.join(lost)} of it had no final fit"
-        notes.append(f"{entry.name} fell out: {entry.failure}")
-        return
-    finals = [each.final for each, _ in entry.members if each.final]
-    weights = np.array([weight for _, weight in entry.members])
+    finals = [(each.final, weight) for each, weight in entry.members if each.final]  # who had none fell out
 
     def judge() -> Any:
-        scores = blend(np.stack([bench.scores(fit) for fit in finals]), weights)
-        return _kept(bench, "final", test, scores)
+        scores = np.stack([bench.scores(fit) for fit, _ in finals])
+        return _kept(bench, "final", test, blend(scores, np.array([weight for _, weight in finals])))
 
     outcome = apart(judge, Limits(course.contest.memory_bytes, SECONDS))
     if outcome.failure is not None:
@@ -143,14 +138,15 @@ def _kept(bench: Bench, stem: str, held: Rows, scores: Floats) -> dict[str, Any]
     return {"scores": str(path.relative_to(bench.run_folder)), "metrics": judged(held, scores)}
 
 
-def _fit(phase: Phase, fold: int, fits: Sequence[Fit], found: dict[str, Any]) -> Fit:
-    """What the members' fits are together: they can be done one after the other."""
+def _fit(phase: Phase, fold: int, weighted: Sequence[tuple[Fit, float]], found: dict[str, Any]) -> Fit:
+    """What the members' fits are together: they can be done one after the other, and rows are a weighted mean."""
+    fits = [fit for fit, _ in weighted]
     values: Values = {f"{fit.candidate}.{key}": value for fit in fits for key, value in fit.values.items()}
     return Fit(
         candidate="ensemble",
         phase=phase,
         fold=fold,
-        rows=min(fit.rows for fit in fits),
+        rows=round(sum(weight * fit.rows for fit, weight in weighted)),
         values=values,
         seconds=sum(fit.seconds for fit in fits),
         processor_seconds=sum(fit.processor_seconds for fit in fits),

@@ -64,8 +64,6 @@ def portion(standing: Standing) -> str:
     """Share of the rows of each fold that a candidate was judged with, such as `4 % of rows`; empty: all."""
     if standing.mean is None or standing.share >= 1:
         return ""
-    if standing.members:
-        return "rows of its members"
     return f"{min(99, max(1, round(100 * standing.share)))} % of rows"
 
 

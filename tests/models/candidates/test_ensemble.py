@@ -12,6 +12,8 @@ from conf.selecting import Findings
 from models.candidates import named
 from models.candidates.ensemble import Ensemble, Part
 from models.candidates.reading import columns_of, read_rows
+from models.candidates.report.formats import number
+from models.candidates.report.naming import TITLES
 from models.candidates.rows import Rows
 from tests.models.candidates.contests import contest_request, found, made_rows, write_rows
 from tests.models.candidates.test_truth import mlp
@@ -69,6 +71,8 @@ def test_it_is_the_last_rung_with_all_that_others_have(held: tuple[Path, Finding
     assert standing.processor_seconds == pytest.approx(sum(each.processor_seconds for each in members))
     assert standing.peak_memory_bytes == max(each.peak_memory_bytes for each in members)
     assert standing.size_bytes > sum(each.size_bytes for each in members)
+    assert standing.rows == others["ridge"].rows  # as all had
+    assert standing.share == pytest.approx(1)
     assert standing.latency.one_p50_seconds > max(each.latency.one_p50_seconds for each in members)
     assert standing.curve.rows == others["ridge"].curve.rows[:-1]  # members may have had other rows in the last fold
     assert standing.candidate in {each.candidate for each in findings.explanations}
@@ -93,3 +97,11 @@ def test_of_one_candidate_there_is_none_and_a_note_says_so(tmp_path: Path) -> No
     findings = found(contest_request(tmp_path / "set", tmp_path / "run", candidates=["mean", "ridge", "ensemble"]))
     assert [each.candidate for each in findings.standings] == ["mean", "ridge"]
     assert "ensemble: there is none, since it takes two candidates" in findings.notes
+
+
+def test_the_report_says_what_it_is_made_of(held: tuple[Path, Findings]) -> None:
+    folder, findings = held
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    heaviest = max(findings.standings[-1].members.items(), key=lambda each: each[1])
+    assert "<dt>Ensemble</dt>" in page
+    assert f"{number(heaviest[1])} \N{MULTIPLICATION SIGN} {TITLES[heaviest[0]]}" in page
