@@ -32,6 +32,7 @@ class ContestRequest(Request):
     feature_set: str
     run_folder: Path
     experiment: str
+    said: str | None = Field(default=None, description="as a person has called it: a name, or a YAML file's path")
     seed: int
     contest: Contest
     split: AnySplit
@@ -277,6 +278,7 @@ class Findings(Strict):
     """All that a contest found: of it alone the report is made."""
 
     experiment: str
+    said: str | None = Field(default=None, description="as a person has called it: a name, or a YAML file's path")
     task: Task
     metric: str
     title: str = Field(description="of the metric, for people")

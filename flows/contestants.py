@@ -177,18 +177,20 @@ def to_contest(
     feature_set: str,
     entrants: Mapping[CandidateName, Settings],
     *,
+    said: str | None = None,
     looked: UnlabelledResult | None = None,
     absent: Sequence[str] = (),
 ) -> ContestRequest:
     """Ask for a contest in `folder`, in which these networks take part; what was `looked` at goes into the report.
 
-    So does what is said of networks that are `absent`.
+    So does what is said of networks that are `absent`. `said` is what a person has called the experiment.
     """
     return ContestRequest(
         answer=folder / "contest.json",
         feature_set=feature_set,
         run_folder=folder,
         experiment=settings.experiment,
+        said=said,
         seed=settings.seed,
         contest=settings.contest,
         split=settings.data.split,

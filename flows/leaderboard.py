@@ -9,7 +9,7 @@ from rich.text import Text
 
 from conf.exchange import Estimate
 from conf.selecting import REPORT, Findings
-from flows.outcome import Outcome, Place
+from flows.outcome import Outcome, Place, then
 from models.candidates.report.formats import seconds, size
 
 DIGITS = 4  # that say something, of a metric
@@ -33,8 +33,7 @@ def print_outcome(found: Outcome, console: Console, mlflow: str | None) -> None:
         console.print(Text(f"Given up: {found.given_up}"))
     console.print()
     where = f"{mlflow}/#/runs/{found.run_id}" if mlflow else f"run {found.run_id}; `franklin up` starts the MLflow UI"
-    then = "franklin choose LETTER" if found.blind else f"franklin run {found.experiment} model=selected"
-    for name, text in (("report", found.report), ("look", where), ("then", then), ("logs", found.run_folder)):
+    for name, text in (("report", found.report), ("look", where), ("then", found.then), ("logs", found.run_folder)):
         console.print(Text(f"{name:<6} {text}"), soft_wrap=True)
 
 
@@ -46,7 +45,7 @@ def say_chosen(findings: Findings, folder: Path, console: Console) -> None:
         marks = [*(["chosen"] if choice is not None and choice.candidate == name else []), *marks]
         console.print(Text(f"{letter:<2} {name:<20} {', '.join(marks)}".rstrip()))
     console.print(Text(said.why))
-    for word, text in (("report", folder / REPORT), ("then", f"franklin run {findings.experiment} model=selected")):
+    for word, text in (("report", folder / REPORT), ("then", then(findings))):
         console.print(Text(f"{word:<6} {text}"), soft_wrap=True)
 
 

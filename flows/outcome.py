@@ -1,5 +1,7 @@
 """What `franklin select --json` prints: the outcome of a contest."""
 
+import shlex
+
 from conf.exchange import Estimate
 from conf.selecting import FINDINGS, REPORT, Findings, Standing
 from conf.strict import Strict
@@ -34,6 +36,7 @@ class Outcome(Strict):
     run_id: str
     run_folder: str
     experiment: str
+    then: str
     task: str
     metric: str
     engine: str
@@ -60,6 +63,7 @@ def outcome(run: Context, findings: Findings) -> Outcome:
         run_id=run.tracker.run_id,
         run_folder=str(run.folder),
         experiment=findings.experiment,
+        then="franklin choose LETTER" if hidden(findings) else then(findings),
         task=findings.task,
         metric=findings.metric,
         engine=findings.engine,
@@ -77,6 +81,11 @@ def outcome(run: Context, findings: Findings) -> Outcome:
         peak_memory_bytes={name: cost.peak_memory_bytes for name, cost in run.costs.items()},
         cached=run.reused,
     )
+
+
+def then(findings: Findings) -> str:
+    """The command that takes what was recommended or chosen."""
+    return f"franklin run {shlex.quote(findings.said or findings.experiment)} model=selected"
 
 
 def _place(view: View, standing: Standing) -> Place:

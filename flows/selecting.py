@@ -59,7 +59,7 @@ def select(
         seek = look.with_options(retries=settings.launcher.retries)
         looked = seek(run, feature_set) if settings.contest.segments or settings.contest.rules else None
         compare = contest.with_options(retries=settings.launcher.retries)
-        findings = compare(run, feature_set, entrants, learning(words), looked=looked, absent=absent)
+        findings = compare(run, feature_set, entrants, learning(words), said=experiment, looked=looked, absent=absent)
         return outcome(run, findings).model_dump(mode="json")
 
 
@@ -82,6 +82,7 @@ def contest(
     entrants: Mapping[CandidateName, Settings],
     overrides: list[str],
     *,
+    said: str,
     looked: UnlabelledResult | None,
     absent: list[str],
 ) -> Findings:
@@ -92,14 +93,14 @@ def contest(
     for line in flattered(manifest):
         run.display.say(f"  {line}")
     with run.stage("contest") as stage:
-        request = to_contest(settings, folder, feature_set, entrants, looked=looked, absent=absent)
+        request = to_contest(settings, folder, feature_set, entrants, said=said, looked=looked, absent=absent)
         result = stage.run(CONTEST, request, ContestResult, _watch(stage, blind=settings.contest.blind))
         findings = Findings.model_validate_json(result.findings.read_text(encoding="utf-8"))
         record(run.tracker.client, run.tracker.run_id, findings, folder)
-        said = findings.recommendation
-        stage.note = f"{len(findings.standings)} candidates, recommended {shown(findings, said.candidate)}"
+        recommended = findings.recommendation.candidate
+        stage.note = f"{len(findings.standings)} candidates, recommended {shown(findings, recommended)}"
     learned = {name: learns(each) for name, each in entrants.items()}
-    known = {"candidate": None, "values": {}} if hidden(findings) else taken(findings, said.candidate, learned)
+    known = {"candidate": None, "values": {}} if hidden(findings) else taken(findings, recommended, learned)
     selection = Selection(
         **known,
         learning=learned,

@@ -141,6 +141,7 @@ def _findings(
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
     return Findings(
         experiment=request.experiment,
+        said=request.said,
         task=manifest.task,
         metric=metric.name,
         title=metric.title,

@@ -42,10 +42,12 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
         for each in there
         if broken[each.candidate] and each is not chosen and _within(each, best, scale)
     }
+    unearned = best if best.members and best in among and best is not reference else None
+    why = _why(chosen, reference, scale, kept=bool(keeping), limited=_limited(limits), broken=broken, unearned=unearned)
     return Recommendation(
         candidate=chosen.candidate,
         best=best.candidate,
-        why=_why(chosen, reference, scale, kept=bool(keeping), limited=_limited(limits), broken=broken),
+        why=why,
         given_up=_given_up(chosen, best, scale),
         refused=refused,
     )
@@ -136,18 +138,25 @@ def _why(
     kept: bool,
     limited: bool,
     broken: Mapping[CandidateName, dict[str, float]],
+    unearned: Standing | None,
 ) -> str:
+    """Two sentences; `unearned` is an ensemble that has the best mean, but not beyond noise."""
     folds = f"{len(chosen.folds)} folds" if len(chosen.folds) > 1 else "one fold"
     over = f"{scale.metric.title} {chosen.mean:.4g} over {folds}"
     behind, error = scale.gap(chosen.folds, best.folds)
+    alone, tail = "", ""
+    if unearned:
+        alone = " single candidate"
+        tail = f", and the {unearned.candidate} with {unearned.mean:.4g} is not better beyond noise"
     if chosen.family == "baseline":
         first = f"Nothing is better than {chosen.candidate}, a baseline with {over}, beyond noise."
     elif chosen is best:
-        first = f"{chosen.candidate} is the best with {over}, and nothing simpler is within one standard error of it."
+        simpler = "nothing simpler is within one standard error of it"
+        first = f"{chosen.candidate} is the best{alone} with {over}, {'' if tail else 'and '}{simpler}{tail}."
     else:
         first = (
-            f"{chosen.candidate} with {over} is the simplest within one standard error of the best, "
-            f"{best.candidate} with {best.mean:.4g} (gap {behind:.2g}, {_noise(error)})."
+            f"{chosen.candidate} with {over} is the simplest within one standard error of the best{alone}, "
+            f"{best.candidate} with {best.mean:.4g} (gap {behind:.2g}, {_noise(error)}){tail}."
         )
     if not kept:
         return f"{first} Nobody keeps the limits; this one comes nearest and {_broken(broken[chosen.candidate])}."

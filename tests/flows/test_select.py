@@ -141,6 +141,11 @@ def test_the_choice_and_its_time_are_recorded_once(chosen: Held) -> None:
     assert "Ridge" in chosen.report
 
 
+def test_the_next_command_calls_the_experiment_as_the_person_did(blind: Held, chosen: Held, breast: Path) -> None:
+    assert f"then   franklin run {named(breast, 'contest')} model=selected" in chosen.printed
+    assert blind.outcome["then"] == "franklin choose LETTER"
+
+
 def test_after_the_choice_mlflow_has_names_settings_and_all_files(chosen: Held, blind: Held) -> None:
     assert chosen.artifacts >= {"report.html", "findings.json", "journal.jsonl"}
     assert chosen.children.keys() == set(NAMES)

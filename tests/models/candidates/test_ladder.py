@@ -74,7 +74,10 @@ def test_an_ensemble_has_to_be_better_than_the_best_of_its_members_beyond_noise(
     hardly = stand("ensemble", [1.99, 2.19, 2.27], family="ensemble", members=members)  # more than one error ahead
     found = asked(MEAN, RIDGE, LIGHTGBM, hardly)
     assert (found.candidate, found.best) == ("lightgbm", "ensemble")
-    assert found.why.startswith("lightgbm is the best with RMSE 2.167 over 3 folds, and nothing simpler")
+    assert found.why.startswith(
+        "lightgbm is the best single candidate with RMSE 2.167 over 3 folds, nothing simpler is within one standard "
+        "error of it, and the ensemble with 2.15 is not better beyond noise. It answers"
+    )
     clearly = stand("ensemble", [1.5, 1.71, 1.8], family="ensemble", members=members)
     assert asked(MEAN, RIDGE, LIGHTGBM, clearly).candidate == "ensemble"
 
