@@ -19,7 +19,6 @@ from models.candidates.journal import Journal, Key, key_of, key_of_task
 from models.evaluation.metrics import Floats, Ints, Metric
 
 FITS = "fits"  # in the run folder: rows and scores
-SLOWEST_START = 1.0  # seconds
 FEW_ROWS = 5_000  # below them a second thread costs more than it brings
 
 
@@ -123,7 +122,8 @@ class Bench:
         self._seed, self._memory_bytes, self._cores = seed, memory_bytes, cores
         self._journal = Journal(run_folder / JOURNAL)
         self.spent, self._done, self.expected = 0.0, 0, 0
-        self._start = SLOWEST_START  # or what the quickest fit has taken, which is its process's and not its own
+        # Or what the quickest fit has taken, which is its process's and not its own.
+        self._starts = {each: each.slowest_start for each in fits.values()}
 
     def do(self, wanted: Sequence[Wanted]) -> list[Fit]:
         """Have candidates fitted on rows of the pool, and judged on others, or find that they were.
@@ -194,7 +194,8 @@ class Bench:
         entry.spent += clock
         if fit.failure is None:
             entry.seen.append(Taken(fit.rows, fit.seconds, _digest(fit.values)))
-            self._start = min(self._start, fit.seconds)
+            fits = self._fits[entry.name]
+            self._starts[fits] = min(self._starts[fits], fit.seconds)
 
     def at_once(self, entry: Entry) -> int:
         """How many fits share the clock with one of a candidate."""
@@ -203,8 +204,8 @@ class Bench:
     def seconds(self, entry: Entry, rows: int) -> float:
         """Predict what a fit of a candidate that has been fitted takes, by fits with the settings that it has now."""
         own = [each for each in entry.seen if each.settings == _digest(entry.values)] or entry.seen
-        work = entry.candidate.work
-        return seconds_at(work(rows), [(work(each.rows), each.seconds) for each in own], self._start)
+        work, start = entry.candidate.work, self._starts[self._fits[entry.name]]
+        return seconds_at(work(rows), [(work(each.rows), each.seconds) for each in own], start)
 
     def clock(self, entry: Entry, rows: int) -> float:
         """Predict its part of the clock, if as many run beside it as may."""

@@ -15,6 +15,7 @@ from models.evaluation.metrics import Floats, Ints
 
 HELD = 0.1
 ROUNDS_OF_FEW = 50  # where there are too few rows to hold some out
+FEWEST_COLUMNS = 8  # that a tree may look at, if there are so many: else it sees too few of them together
 FitOf = TypeVar("FitOf", bound=Fitted)
 
 
@@ -47,11 +48,19 @@ class Job:
 
 
 class Boosted(Candidate, Generic[FitOf]):
-    """Settings, classes and held-out rows around a library's boosting."""
+    """Settings, classes and held-out rows around a library's boosting.
+
+    Attributes:
+        own: its settings, such as the share of columns that a tree may look at.
+        of_values: those that are others in a regression: there, a column that says most (of flights, the distance) is
+            missed in each tree that does not see it.
+
+    """
 
     family = "boosting"
     tasks = frozenset({"binary", "multiclass", "regression"})
     own: ClassVar[Mapping[str, float]]
+    of_values: ClassVar[Mapping[str, float]] = {}
 
     def fit(self, rows: Rows, *, seed: int, values: Mapping[str, Value], threads: int) -> FitOf:
         """Learn from nine tenths of the rows as long as the others' loss falls, then from all of them for as long.
@@ -63,7 +72,9 @@ class Boosted(Candidate, Generic[FitOf]):
             FranklinError: all rows are of one class.
 
         """
-        settings = settled(self.title, self.own, values)
+        own = {**self.own, **self.of_values} if rows.columns.task == "regression" else self.own
+        settings = settled(self.title, own, values)
+        settings["columns"] = min(1.0, max(settings["columns"], FEWEST_COLUMNS / rows.columns.width))
         classes = None if rows.columns.task == "regression" else Classes.of(rows, self.title)
         label = rows.label if classes is None else classes.places(rows)
         learn, held = parts(rows, HELD, seed)

@@ -23,6 +23,7 @@ from models.evaluation.metrics import Ints, judge
 
 MODELS = "models"
 SECONDS = 300.0  # that one candidate's evidence may take
+EXPLAINED = 0.1  # of the budget, beside it, for importances
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,20 @@ class Evidence:
 
     def explanations(self, entries: Sequence[Entry]) -> list[Explanation]:
         """Why each says what it says, on the same rows of test."""
-        from models.candidates.explain import explain
+        from models.candidates import explain
+
+        count = sum(1 for entry in self._here(entries) if entry.final)
+        each = EXPLAINED * self.request.contest.budget_seconds * self.request.cores / max(1, count)
 
         def explained(entry: Entry) -> Any:
-            found = explain(self._loaded(entry), entry.name, self.test, seed=self.request.seed, manifest=self.manifest)
+            found = explain.explain(
+                self._loaded(entry),
+                entry.name,
+                self.test,
+                seed=self.request.seed,
+                manifest=self.manifest,
+                seconds=min(explain.SECONDS, each),
+            )
             return found.model_dump(mode="json")
 
         found = self._each("explanation", self._here(entries), explained, at_once=self.request.cores)

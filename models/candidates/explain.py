@@ -38,6 +38,7 @@ def explain(
     seed: int,
     manifest: Manifest | None = None,
     levels: Mapping[str, Sequence[str]] | None = None,
+    seconds: float = SECONDS,
 ) -> Explanation:
     """Explain one fitted candidate; the same seed takes the same rows and permutations for every candidate.
 
@@ -50,10 +51,11 @@ def explain(
         fitted: has learned.
         candidate: its name.
         rows: held-out rows with their labels, the same for all; at most 5,000 of them are taken, and of those fewer by
-            a candidate that predicts so slowly that its importances would take longer than 20 seconds.
+            a candidate that predicts so slowly that its importances would take longer than `seconds`.
         seed: of what is drawn.
         manifest: gives columns their raw units, levels their names, and says which columns belong together.
         levels: column -> names of its codes, the reserved ones first; None: the manifest's.
+        seconds: that importances may take.
 
     """
     generator = np.random.default_rng(seed)
@@ -61,7 +63,7 @@ def explain(
     named = level_names(rows.columns, manifest, levels or {})
     known = features(rows.columns, manifest, named)
     repetitions = FEW_REPETITIONS if len(known) > MANY_FEATURES else REPETITIONS
-    sample = rows.take(np.sort(drawn[: _affordable(fitted, rows.take(drawn), len(known) * repetitions)]))
+    sample = rows.take(np.sort(drawn[: _affordable(fitted, rows.take(drawn), len(known) * repetitions, seconds)]))
     orders = [generator.permutation(len(sample)) for _ in range(repetitions)]
     importance = _importance(fitted, sample, known, orders)
     ranked = {weight.name: place for place, weight in enumerate(importance)}
@@ -78,14 +80,14 @@ def explain(
     )
 
 
-def _affordable(fitted: Fitted, rows: Rows, predictions: int) -> int:
-    """How many rows can be predicted so often within `SECONDS`, by the time that one batch of them takes."""
+def _affordable(fitted: Fitted, rows: Rows, predictions: int, seconds: float) -> int:
+    """How many rows can be predicted so often within so many seconds, by the time that one batch of them takes."""
     batch = rows.take(np.arange(min(BATCH_ROWS, len(rows))))
     fitted.predict(batch.take(np.arange(1)))  # what it does once
     started = time.perf_counter()
     fitted.predict(batch)
     a_row = (time.perf_counter() - started) / len(batch)
-    return min(len(rows), max(FEWEST_ROWS, int(SECONDS / (a_row * max(1, predictions)))))
+    return min(len(rows), max(FEWEST_ROWS, int(seconds / (a_row * max(1, predictions)))))
 
 
 def _coefficients(fitted: Fitted, named: Mapping[str, Sequence[str]]) -> list[Weight]:

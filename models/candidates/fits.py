@@ -21,10 +21,12 @@ class Fits(Protocol):
 
     Attributes:
         at_once: how many are done at a time.
+        slowest_start: seconds of a fit that are no candidate's own, such as those of a process or a job, at most.
 
     """
 
     at_once: int
+    slowest_start: float
 
     def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
         """Fit candidates on rows, score others and judge them; a failure is a result too.
@@ -39,6 +41,8 @@ class Fits(Protocol):
 
 class LocalFits:
     """Fits in forked processes, which share the rows."""
+
+    slowest_start = 1.0
 
     def __init__(
         self,

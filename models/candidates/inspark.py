@@ -23,6 +23,7 @@ class SparkFits:
     """A client of the service, which is started with the first task and ended by `close`."""
 
     at_once = 1  # Spark has all cores for each
+    slowest_start = 10.0
 
     def __init__(self, command: Sequence[str], request: ContestRequest, pool: Rows, test: Rows) -> None:
         """Start nothing yet.

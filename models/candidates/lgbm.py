@@ -47,13 +47,14 @@ class LightGBM(Boosted[Boosters]):
     name = "lightgbm"
     title = "LightGBM"
     own: ClassVar[Mapping[str, float]] = {
-        "learning_rate": 0.1,
-        "leaves": 31.0,
+        "learning_rate": 0.05,
+        "leaves": 63.0,
         "leaf_rows": 20.0,
-        "columns": 0.5,
+        "columns": 0.3,
         "rows": 0.8,
-        "l2": 1.0,
+        "l2": 10.0,
     }
+    of_values: ClassVar[Mapping[str, float]] = {"learning_rate": 0.08, "columns": 0.7}
 
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
         """Give learning rate, leaves, rows of a leaf, share of columns in a tree, and penalty of leaves."""

@@ -8,8 +8,9 @@
    and Talwalkar 2016), with rows and then trials for a budget.
 3. *Folds*, all that is left but `FINALS` of the budget: each candidate's folds and final fit are one claim, so the time
    for the last fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets
-   all of it before anybody gets more. Of what is left for the others, those of the worse half get `WORSE` of what the
-   better ones do. Whose claim is too high is fitted on a share of the rows, the same in every fold.
+   all of it before anybody gets more. Half of the time is for what the fewest rows take, the rest is shared by rank:
+   the best quarter has `FEWER` times what the quarter after it has, and that as much more than the worse half, as in
+   successive halving. Whose claim is too high is fitted on a share of the rows, the same in every fold.
 4. *Finals*: those of the best on more rows than their folds had (`models.candidates.finals`).
 
 Seconds are predicted by power laws (`budget.seconds_at`). Fits of a step run side by side, as many as the machine has
@@ -33,11 +34,10 @@ from models.evaluation.metrics import Ints
 
 SIZES, TRIALS, FINALS = 0.3, 0.2, 0.1
 DEAR = 1.5  # purses
-WORSE = 1 / 3
 OVER = 2.0
-MORE = 1.5  # times the rows, for which it is worth to fit the folds again
+MORE = 2.0  # times the rows, for which it is worth to fit the folds again
 ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
-FEWER = 3  # times
+FEWER = 3  # times, also the purse of those who are worse
 LESS = 0.8  # of the rows at most, if folds would outrun the share
 KEPT = 0.8  # of the rows, that settings which were found must leave
 FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
@@ -91,16 +91,17 @@ def _limit(bench: Bench, course: Course, entry: Entry, learn: Ints) -> float:
 def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[str]) -> None:
     """Fit every candidate on every fold, simplest first, with time for the final fits kept back.
 
-    If time is left over, those who had a share of the rows are fitted once more, where it makes much of a difference:
-    by then it is known how long they take.
+    If time is left over, those whose purse did not pay for the fewest rows have a second chance, and those who had a
+    share of the rows are fitted once more, where it makes much of a difference: by then it is known how long they take.
     """
     weights = _weights(bench, entries)
     for place, entry in enumerate(entries):
         _judge(bench, course, entry, notes, _purse(bench, course, entries[:place], entries[place:], weights))
-    short = [entry for entry in entries if entry.failure is None and entry.share < 1]
+    short = [entry for entry in entries if entry.failure is None and (entry.share < 1 or not entry.folds)]
     for place, entry in enumerate(short):
         others = [each for each in entries if each not in short[place:]]
-        _judge(bench, course, entry, notes, _purse(bench, course, others, short[place:], weights))
+        purse = _purse(bench, course, others, short[place:], weights)
+        _judge(bench, course, entry, notes, purse, last=True)
         if entry.share < 1 and entry.failure is None:
             notes.append(f"{entry.name}: time was for {entry.share:.1%} of the rows in each fold")
 
@@ -121,14 +122,18 @@ def _purse(
     weights: Mapping[CandidateName, float],
 ) -> _Purse:
     """That of the first of those who wait: its share of what those leave whose final fits are to come."""
-    kept = sum(MARGIN * final_clock(bench, course, each) for each in judged if each.failure is None)
-    claims = {each.name: _claim(bench, course, each) for each in waiting if each.failure is None}
+    kept = sum(MARGIN * final_clock(bench, course, each) for each in judged if each.failure is None and each.folds)
+    there = [each for each in waiting if each.failure is None]
     left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
-    share = allot(claims, left, weights).get(waiting[0].name, 0.0)
+    first = allot({each.name: _claim(bench, course, each, _fewest(course)) for each in there}, left / 2)
+    more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in there}
+    name = waiting[0].name
+    share = first.get(name, 0.0) + allot(more, left - sum(first.values()), weights).get(name, 0.0)
     return _Purse(share, max(FEWEST_SECONDS, min(OVER * share, left)))
 
 
-def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse) -> None:
+def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse, *, last: bool = False) -> None:
+    """Fit its folds, if the purse pays for them; if not, and this was the last chance, it falls out."""
     if entry.failure is not None:
         return
     share = _settled(bench, course, entry, notes, purse.share)
@@ -136,6 +141,8 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
         return
     needed = _needed(bench, course, entry, share)
     if not entry.folds and needed > purse.most:
+        if not last:
+            return
         least = f"its folds would take {needed:.0f} seconds on {share:.1%} of the rows already"
         entry.failure = f"{least}, and {purse.share:.0f} were left for it"
         notes.append(f"{entry.name} fell out: {entry.failure}")
@@ -236,9 +243,13 @@ def shrinks(entry: Entry, failure: str, rows: int, notes: list[str], *, attempt:
     return True
 
 
-def _claim(bench: Bench, course: Course, entry: Entry) -> float:
-    """Seconds for all folds and the final fit on all rows; of whom no size has suited, those of its first fit."""
-    return sum(MARGIN * bench.clock(entry, rows) for rows in course.full) if entry.seen else course.first_seconds
+def _claim(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    """Seconds for all folds and the final fit on so many rows; of whom no size has suited, those of its first fit."""
+    return MARGIN * _needed(bench, course, entry, share) if entry.seen else course.first_seconds
+
+
+def _fewest(course: Course) -> float:
+    return min(1.0, FEWEST_JUDGED / len(course.folds[0].learn))
 
 
 def final_clock(bench: Bench, course: Course, entry: Entry) -> float:
@@ -252,6 +263,11 @@ def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
     Whoever was too slow for it is compared on the largest size of its own, on the same rows as the others there: it
     takes its place before the first of them that it is better than.
     """
+    ranked = _ranked(bench, entries)
+    return ranked[: ceil(len(ranked) / 2)]
+
+
+def _ranked(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
     curved = [entry for entry in entries if entry.failure is None and entry.curve]
     reached = sorted(max(entry.curve) for entry in curved)
     most = reached[len(reached) // 2] if reached else 0
@@ -263,12 +279,16 @@ def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
         if value is not None:
             beaten = (place for place, other in enumerate(theirs) if other is not None and bench.better(value, other))
             ranked.insert(next(beaten, len(ranked)), entry)
-    return ranked[: ceil(len(ranked) / 2)]
+    return ranked
 
 
 def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, float]:
-    better = {entry.name for entry in better_half(bench, entries)}
-    return {entry.name: 1.0 if entry.name in better else WORSE for entry in entries}
+    """Weigh purses by rank: 1 in the best quarter, a `FEWER`th of it in the next one, and of that in the worse half."""
+    ranked = _ranked(bench, entries)
+    half = ceil(len(ranked) / 2)
+    weights = dict.fromkeys((entry.name for entry in entries), 1 / FEWER**2)
+    weights |= dict.fromkeys((entry.name for entry in ranked[:half]), 1 / FEWER)
+    return weights | dict.fromkeys((entry.name for entry in ranked[: ceil(half / 2)]), 1.0)
 
 
 def _needed(bench: Bench, course: Course, entry: Entry, share: float) -> float:
@@ -282,4 +302,4 @@ def _share(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
         return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
     clock, longest = bench.at_once(entry) * purse, course.contest.fit_seconds
     share = share_within(course.full, partial(bench.seconds, entry), clock, longest)
-    return min(1.0, share if entry.folds else max(share, FEWEST_JUDGED / len(course.folds[0].learn)))
+    return share if entry.folds else max(share, _fewest(course))

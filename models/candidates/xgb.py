@@ -51,12 +51,18 @@ class XGBoost(Boosted[Boosters]):
     name = "xgboost"
     title = "XGBoost"
     own: ClassVar[Mapping[str, float]] = {
-        "learning_rate": 0.1,
-        "leaves": 31.0,
+        "learning_rate": 0.05,
+        "leaves": 63.0,
         "leaf_weight": 5.0,
-        "columns": 0.5,
+        "columns": 0.3,
         "rows": 0.8,
         "l2": 1.0,
+    }
+    of_values: ClassVar[Mapping[str, float]] = {
+        "learning_rate": 0.06,
+        "leaves": 31.0,
+        "leaf_weight": 10.0,
+        "columns": 0.5,
     }
 
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ from spark_jobs.sources.faults import cause
 
 CHARACTERS = 300  # of what failed, at most
 AGAIN_SECONDS = 0.2
+WARM_ROWS = 200
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Fits:
 
     spark: SparkSession
     request: ContestRequest
+    _warm: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Have XGBoost's workers run this Python, unless another is named: Spark would take any that it finds."""
@@ -62,20 +64,29 @@ class Fits:
 
     def do(self, task: FitTask) -> Fit:
         """Fit, score and save. What fails is a result; metrics are for who has the labels at hand."""
-        failure, overdue = None, threading.Event()
-        with measured() as taken_up:
-            try:
-                with _in_time(self.spark, task.timeout_seconds, overdue):
-                    self._do(task)
-            except FranklinError as error:
-                failure = str(error)
-            except Exception as error:  # noqa: BLE001, whatever ends a candidate is a result
-                failure = f"{type(error).__name__}: {cause(error)}"
-                if not overdue.is_set():
-                    traceback.print_exc()
+        failure, overdue, taken_up = None, threading.Event(), Taken()
+        try:
+            self._warm_up()
+            with measured() as taken_up, _in_time(self.spark, task.timeout_seconds, overdue):
+                self._do(task)
+        except FranklinError as error:
+            failure = str(error)
+        except Exception as error:  # noqa: BLE001, whatever ends a candidate is a result
+            failure = f"{type(error).__name__}: {cause(error)}"
+            if not overdue.is_set():
+                traceback.print_exc()
         if overdue.is_set():
             failure = f"it took longer than {task.timeout_seconds:.3g} seconds"
         return _told(task, taken_up, failure and " ".join(failure.split())[:CHARACTERS])
+
+    def _warm_up(self) -> None:
+        """Fit a line to some rows once: what Java loads and compiles the first time is no candidate's time."""
+        if self._warm:
+            return
+        some = self.pool.limit(WARM_ROWS)
+        job = Job(self.manifest.model_copy(update={"task": "regression"}), WARM_ROWS, {}, 0)
+        pipeline("linear_regression", some, job).fit(some).transform(self.test.limit(WARM_ROWS)).toPandas()
+        self._warm = True
 
     def _do(self, task: FitTask) -> None:
         places = np.load(task.learn)

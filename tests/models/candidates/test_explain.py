@@ -158,13 +158,12 @@ def test_coefficients_are_those_of_linear_models_the_largest_first() -> None:
     assert [weight.name for weight in named.coefficients] == ["large", "c=UA", "small", "c=rest"]
 
 
-def test_a_slow_candidate_is_looked_at_on_fewer_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_candidate_is_looked_at_on_fewer_of_the_rows() -> None:
     def slow(rows: Rows) -> Floats:
         time.sleep(1e-4 * len(rows))
         return _truth(rows)
 
-    monkeypatch.setattr("models.candidates.explain.SECONDS", 0.3)
-    quick, found = (explain(Known(truth), "ridge", _rows(_truth), seed=1) for truth in (_truth, slow))
+    quick, found = (explain(Known(truth), "ridge", _rows(_truth), seed=1, seconds=0.3) for truth in (_truth, slow))
     assert quick.rows == 1_500 > found.rows >= 200
     assert [weight.name for weight in found.importance][:2] == [weight.name for weight in quick.importance][:2]
 

@@ -59,7 +59,7 @@ class _Lawful(Candidate):
 class _Clockwork:
     """Fits that take the seconds of their law, no longer than they may."""
 
-    at_once = 1
+    at_once, slowest_start = 1, 1.0
 
     def __init__(self, candidates: list[_Lawful], folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -172,6 +172,28 @@ def test_who_has_no_time_for_rows_enough_to_be_judged_by_falls_out(tmp_path: Pat
     held = _Held(tmp_path, [_Lawful("ridge", 1e-4), _Lawful("mlp", 0.5)], budget_seconds=200)
     assert "seconds on 18.8% of the rows already" in held.by_name["mlp"].failure
     assert held.by_name["ridge"].final.rows == 4000
+
+
+def test_of_the_expensive_the_better_ones_have_more_rows_and_nobody_is_starved(tmp_path: Path) -> None:
+    names: tuple[CandidateName, ...] = ("decision_tree", "random_forest", "gradient_boosting", "xgboost", "lightgbm")
+    laws = [_Lawful(name, 0.004, error=error) for name, error in zip(names, (5, 4, 3, 2, 1), strict=True)]
+    held = _Held(tmp_path, laws, budget_seconds=200)
+    shares = [held.by_name[name].share for name in names]
+    assert shares == sorted(shares)
+    assert shares[-1] > 1.5 * shares[0]
+    assert min(shares) >= 500 / 2666
+    assert held.bench.spent <= 200
+
+
+def test_who_had_no_time_is_judged_if_others_leave_some(tmp_path: Path) -> None:
+    early, late = _Lawful("decision_tree", 0.04, error=2), [_Lawful("xgboost", 0.01), _Lawful("lightgbm", 0.01)]
+    for each in late:
+        each.most = {"fold": 100}
+    held = _Held(tmp_path, [early, *late], budget_seconds=240)
+    assert all("needs more memory" in held.by_name[each.name].failure for each in late)
+    fits = [fit for fit in held.bench.fits if fit.phase == "fold"]
+    assert [fit.candidate for fit in fits[-3:]] == ["decision_tree"] * 3
+    assert held.by_name["decision_tree"].final is not None
 
 
 def test_settings_that_are_slow_do_not_cost_others_their_time(tmp_path: Path) -> None:
