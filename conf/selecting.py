@@ -65,6 +65,9 @@ class FitTask(Strict):
     memory_bytes: int
     timeout_seconds: float
     threads: int
+    stop: Path | None = Field(
+        default=None, description=".npy of those of `learn` that boosting in Spark stops by; null: none"
+    )
 
 
 class Fit(Strict):

@@ -122,8 +122,7 @@ class Bench:
         self._seed, self._memory_bytes, self._cores = seed, memory_bytes, cores
         self._journal = Journal(run_folder / JOURNAL)
         self.spent, self._done, self.expected = 0.0, 0, 0
-        # Or what the quickest fit has taken, which is its process's and not its own.
-        self._starts = {each: each.slowest_start for each in fits.values()}
+        self._quickest = dict.fromkeys(fits.values(), float("inf"))  # fit of each
 
     def do(self, wanted: Sequence[Wanted]) -> list[Fit]:
         """Have candidates fitted on rows of the pool, and judged on others, or find that they were.
@@ -195,7 +194,7 @@ class Bench:
         if fit.failure is None:
             entry.seen.append(Taken(fit.rows, fit.seconds, _digest(fit.values)))
             fits = self._fits[entry.name]
-            self._starts[fits] = min(self._starts[fits], fit.seconds)
+            self._quickest[fits] = min(self._quickest[fits], fit.seconds)
 
     def at_once(self, entry: Entry) -> int:
         """How many fits share the clock with one of a candidate."""
@@ -204,7 +203,9 @@ class Bench:
     def seconds(self, entry: Entry, rows: int) -> float:
         """Predict what a fit of a candidate that has been fitted takes, by fits with the settings that it has now."""
         own = [each for each in entry.seen if each.settings == _digest(entry.values)] or entry.seen
-        work, start = entry.candidate.work, self._starts[self._fits[entry.name]]
+        work, fits = entry.candidate.work, self._fits[entry.name]
+        quickest = self._quickest[fits] if fits.same_start else min(each.seconds for each in own)
+        start = min(fits.slowest_start, quickest)
         return seconds_at(work(rows), [(work(each.rows), each.seconds) for each in own], start)
 
     def clock(self, entry: Entry, rows: int) -> float:

@@ -21,12 +21,14 @@ class Fits(Protocol):
 
     Attributes:
         at_once: how many are done at a time.
-        slowest_start: seconds of a fit that are no candidate's own, such as those of a process or a job, at most.
+        slowest_start: seconds at most that a fit of no rows would take, such as those of its process or of its jobs.
+        same_start: whether these are the same for all candidates, so that the quickest of them shows them.
 
     """
 
     at_once: int
     slowest_start: float
+    same_start: bool
 
     def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
         """Fit candidates on rows, score others and judge them; a failure is a result too.
@@ -42,7 +44,7 @@ class Fits(Protocol):
 class LocalFits:
     """Fits in forked processes, which share the rows."""
 
-    slowest_start = 1.0
+    slowest_start, same_start = 1.0, True
 
     def __init__(
         self,

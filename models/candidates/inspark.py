@@ -9,13 +9,17 @@ from typing import IO, Self
 
 import numpy as np
 
+from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.selecting import ContestRequest, Fit, FitTask
 from models.candidates.apart import Outcome
+from models.candidates.boosted import HELD
 from models.candidates.fits import check_scores, fit_of, judged
+from models.candidates.learning import parts
 from models.candidates.rows import Rows
 
 CLOSE_SECONDS = 30.0
+BOOSTED: tuple[CandidateName, ...] = ("gradient_boosting", "xgboost")
 _Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its input and its output
 
 
@@ -23,7 +27,7 @@ class SparkFits:
     """A client of the service, which is started with the first task and ended by `close`."""
 
     at_once = 1  # Spark has all cores for each
-    slowest_start = 10.0
+    slowest_start, same_start = 30.0, False  # an optimizer that has more steps has more jobs
 
     def __init__(self, command: Sequence[str], request: ContestRequest, pool: Rows, test: Rows) -> None:
         """Start nothing yet.
@@ -46,11 +50,21 @@ class SparkFits:
         for task in tasks:
             started = time.monotonic()
             try:
-                fit = self._asked(task)
+                fit = self._asked(self._with_stops(task))
             except FranklinError as error:
                 outcome = Outcome(None, time.monotonic() - started, 0.0, 0, str(error))
                 fit = fit_of(task, outcome, Path(self._request.run_folder))
             done(fit)
+
+    def _with_stops(self, task: FitTask) -> FitTask:
+        """Say by which rows boosting stops: the same that it holds out where it is fitted here."""
+        if task.candidate not in BOOSTED:
+            return task
+        learn = np.load(task.learn)
+        _, held = parts(self._pool.take(learn), HELD, task.seed)
+        path = task.scores.with_suffix(".stop.npy")
+        np.save(path, learn[held])
+        return task.model_copy(update={"stop": path})
 
     def _asked(self, task: FitTask) -> Fit:
         _, told, heard = self._started()

@@ -6,11 +6,12 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
@@ -18,11 +19,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from pyspark.sql.utils import is_remote
 
+from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.manifest import Manifest, read_manifest
 from conf.selecting import ContestRequest, Fit, FitTask
 from spark_jobs.fitting import constants
-from spark_jobs.fitting.learners import LEARNERS, Job, pipeline, with_stops
+from spark_jobs.fitting.learners import BOOSTED, LEARNERS, STOPS, Job, pipeline, rounds_of
 from spark_jobs.fitting.measuring import Taken, measured
 from spark_jobs.fitting.rows import PLACE, POOL, TEST, in_order, read_rows, taken
 from spark_jobs.session import kept
@@ -32,6 +34,8 @@ from spark_jobs.sources.faults import cause
 CHARACTERS = 300  # of what failed, at most
 AGAIN_SECONDS = 0.2
 WARM_ROWS = 200
+WARM: tuple[CandidateName, ...] = ("linear_regression", "xgboost")
+ROUNDS_OF_FEW = 50  # of boosting, where there are too few rows to hold some out
 
 
 @dataclass
@@ -80,12 +84,14 @@ class Fits:
         return _told(task, taken_up, failure and " ".join(failure.split())[:CHARACTERS])
 
     def _warm_up(self) -> None:
-        """Fit a line to some rows once: what Java loads and compiles the first time is no candidate's time."""
+        """Fit some rows once: what Java loads and compiles the first time, and Python's workers, is no candidate's."""
         if self._warm:
             return
+        named = self.request.contest.candidates
         some = self.pool.limit(WARM_ROWS)
-        job = Job(self.manifest.model_copy(update={"task": "regression"}), WARM_ROWS, {}, 0)
-        pipeline("linear_regression", some, job).fit(some).transform(self.test.limit(WARM_ROWS)).toPandas()
+        job = Job(self.manifest.model_copy(update={"task": "regression"}), WARM_ROWS, {}, 0, rounds=1)
+        for name in WARM if named is None or "xgboost" in named else WARM[:1]:
+            pipeline(name, some, job).fit(some).transform(self.test.limit(WARM_ROWS)).toPandas()
         self._warm = True
 
     def _do(self, task: FitTask) -> None:
@@ -100,7 +106,7 @@ class Fits:
                     constants.save(score, task.model)
                 return
             job = Job(self.manifest, len(places), task.values, task.seed)
-            model = self._fitted(task, with_stops(learn, task.candidate, task.seed), job)
+            model = self._fitted(task, learn, job)
         np.save(task.scores, self._scores(model, held, order))
         if task.model is not None:
             model.write().overwrite().save(plain_url(str(task.model)))
@@ -110,7 +116,18 @@ class Fits:
             raise FranklinError(f"Spark has no {task.candidate}; it is fitted on one machine")
         if job.classed and learn.select("label").distinct().count() == 1:
             raise FranklinError("all rows are of one class, so there is nothing to learn")
+        if task.candidate in BOOSTED:
+            job = replace(job, rounds=self._rounds(task, learn, job))
         return pipeline(task.candidate, learn, job).fit(learn)
+
+    def _rounds(self, task: FitTask, learn: DataFrame, job: Job) -> int:
+        """Boost without the rows to stop by, and say for how long it was worth it: as long, all rows are boosted."""
+        places = np.load(task.stop) if task.stop else []
+        if not len(places):
+            return ROUNDS_OF_FEW
+        stops = self.spark.createDataFrame(pd.DataFrame({PLACE: places, STOPS: True}))
+        parted = learn.join(stops, PLACE, "left").fillna(value=False, subset=[STOPS])
+        return rounds_of(pipeline(task.candidate, parted, job).fit(parted).stages[-1])
 
     def _scores(self, model: PipelineModel, held: DataFrame, order: NDArray[np.int64]) -> NDArray[np.float64]:
         scored = model.transform(held)

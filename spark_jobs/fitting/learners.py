@@ -24,18 +24,22 @@ from spark_jobs.fitting.rows import LABEL, codes_of, numbers_of
 
 LEVEL_ROWS, MOST_LEVELS = 10, 20_000
 FEATURES = "features"
-DEEPEST, STOPS = 30, "stops"
-STOP_SHARE = 0.1  # of the rows: by them, boosting sees when to stop
+DEEPEST, STOPS = 30, "stops"  # the latter is a column: whether boosting stops by the row, which it does not learn from
+FEWEST_COLUMNS = 8  # that a boosted tree may look at, if there are so many
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be learned: the feature set, the number of rows, the settings, and the seed of what is drawn."""
+    """What is to be learned: the feature set, the number of rows, the settings, and the seed of what is drawn.
+
+    `rounds` are those of boosting; None: until the loss of the rows with `STOPS` falls no more.
+    """
 
     manifest: Manifest
     rows: int
     values: Values
     seed: int
+    rounds: int | None = None
 
     @property
     def classed(self) -> bool:
@@ -46,6 +50,11 @@ class Job:
         """Give a setting, or the candidate's own."""
         said = self.values.get(name)
         return own if said is None else float(str(said))
+
+    def columns(self, own: float) -> float:
+        """Give the share of columns that a boosted tree may look at."""
+        there = len(self.manifest.numeric) + len(self.manifest.categorical)
+        return min(1.0, max(self.value("columns", own), FEWEST_COLUMNS / there))
 
 
 def linear(job: Job) -> Any:
@@ -87,43 +96,45 @@ def boosting(job: Job) -> Any:
     """Trees that each fit the loss's gradient; of classes, there are two."""
     kind = of_classes.GBTClassifier if job.classed else of_values.GBTRegressor
     depth = np.ceil(np.log2(job.value("leaves", 31.0)))
+    until: dict[str, Any] = {"maxIter": job.rounds or 100}
+    until |= {} if job.rounds else {"validationIndicatorCol": STOPS}
     return kind(
         featuresCol=FEATURES,
         labelCol=LABEL,
         seed=job.seed,
-        maxIter=100,
         stepSize=job.value("learning_rate", 0.08),
-        featureSubsetStrategy=str(job.value("columns", 0.5)),
-        validationIndicatorCol=STOPS,
+        featureSubsetStrategy=str(job.columns(0.5)),
+        **until,
         **_grown(job, float(depth)),
     )
 
 
 def xgboost(job: Job) -> Any:
     """XGBoost, one worker in each task of Spark."""
-    kind = SparkXGBClassifier if job.classed else SparkXGBRegressor
+    kind, classed = (SparkXGBClassifier if job.classed else SparkXGBRegressor), job.classed
+    until: dict[str, Any] = {"n_estimators": job.rounds or 2000}
+    until |= {} if job.rounds else {"validation_indicator_col": STOPS, "early_stopping_rounds": 40}
     return kind(
         features_col=FEATURES,
         label_col=LABEL,
-        validation_indicator_col=STOPS,
         num_workers=1,
         tree_method="hist",
         grow_policy="lossguide",
         max_depth=0,
-        max_leaves=round(job.value("leaves", 63.0)),
-        learning_rate=job.value("learning_rate", 0.06),
-        min_child_weight=job.value("leaf_weight", 5.0),
-        colsample_bytree=job.value("columns", 0.5),
+        max_leaves=round(job.value("leaves", 63.0 if classed else 31.0)),
+        learning_rate=job.value("learning_rate", 0.05 if classed else 0.06),
+        min_child_weight=job.value("leaf_weight", 5.0 if classed else 10.0),
+        colsample_bytree=job.columns(0.3 if classed else 0.5),
         subsample=job.value("rows", 0.8),
         reg_lambda=job.value("l2", 1.0),
-        n_estimators=2000,
-        early_stopping_rounds=40,
         random_state=job.seed % 2**31,
         verbosity=0,
+        **until,
     )
 
 
 LINEAR: tuple[CandidateName, ...] = ("linear_regression", "logistic_regression", "ridge", "lasso")
+BOOSTED: tuple[CandidateName, ...] = ("gradient_boosting", "xgboost")
 LEARNERS: Mapping[CandidateName, Callable[[Job], Any]] = {
     "linear_regression": linear,
     "logistic_regression": linear,
@@ -146,12 +157,9 @@ def pipeline(candidate: CandidateName, learn: DataFrame, job: Job) -> Pipeline:
     return Pipeline(stages=[*stages, LEARNERS[candidate](job)])
 
 
-def with_stops(learn: DataFrame, candidate: CandidateName, seed: int) -> DataFrame:
-    """Say which rows boosting stops by."""
-    if candidate not in ("gradient_boosting", "xgboost"):
-        return learn
-    part = F.pmod(F.xxhash64("place", F.lit(seed)), F.lit(1000))
-    return learn.withColumn(STOPS, part < 1000 * STOP_SHARE)
+def rounds_of(model: Any) -> int:
+    """Give the rounds of a boosted model until the loss of the rows that it stopped by was least."""
+    return int(model.get_booster().best_iteration) + 1 if hasattr(model, "get_booster") else int(model.getNumTrees)
 
 
 def _penalised(job: Job, strength: float, absolute: float) -> Any:

@@ -59,7 +59,7 @@ class _Lawful(Candidate):
 class _Clockwork:
     """Fits that take the seconds of their law, no longer than they may."""
 
-    at_once, slowest_start = 1, 1.0
+    at_once, slowest_start, same_start = 1, 1.0, True
 
     def __init__(self, candidates: list[_Lawful], folder: Path) -> None:
         folder.mkdir(exist_ok=True)

@@ -148,7 +148,7 @@ def test_a_forest_errs_as_one_of_scikit_learn(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["random_forest", "xgboost"])
+@pytest.mark.parametrize("name", ["random_forest", "gradient_boosting", "xgboost"])
 def test_trees_do_no_worse_than_a_line(
     name: CandidateName, spark: SparkSession, tmp_path: Path, places: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> None:
@@ -156,7 +156,8 @@ def test_trees_do_no_worse_than_a_line(
     pool, test = (read(tmp_path / "set", manifest, *s) for s in (("train", "validation"), ("test",)))
     learn, fits = places[0], Fits(spark, request_of(tmp_path / "set", tmp_path))
     peer = linear_model.LogisticRegression(C=1.0, max_iter=1000).fit(one_hot(pool)[learn], pool.label[learn])
-    final = task_of(name, tmp_path, learn, None)
+    np.save(tmp_path / "stop.npy", learn[::10])
+    final = task_of(name, tmp_path, learn, None, stop=tmp_path / "stop.npy")
     assert fits.do(final).failure is None
     least = roc_auc_score(test.label, peer.predict_proba(one_hot(test))[:, 1]) - 0.05
     assert roc_auc_score(test.label, np.load(final.scores)) > least
