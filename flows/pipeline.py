@@ -16,7 +16,7 @@ from conf.strict import Strict
 from flows.cancel import say_cancelled
 from flows.join import wanting
 from flows.opening import opened
-from flows.selection import settled
+from flows.selection import idle, settled
 from flows.stages import evaluate, fit, plan, prepare, register, train
 from flows.summary import Summary, summarise
 from flows.tracking import Tracker
@@ -47,11 +47,11 @@ def pipeline(
     """
     said = [f"strategy={strategy}", f"tuner={tuner}", *overrides]
     settings = settled(experiment, said, run=str(flow_run.id))  # tried again, it takes the same candidate
-    return run_stages(settings).model_dump(mode="json")
+    return run_stages(settings, idle(settings, overrides)).model_dump(mode="json")
 
 
-def run_stages(settings: Settings) -> Summary:
-    """Run every stage inside the current flow run.
+def run_stages(settings: Settings, told: Sequence[str] = ()) -> Summary:
+    """Run every stage inside the current flow run, with some lines for a person before them.
 
     Raises:
         FranklinError: a mistake in the settings or the data; the MLflow run is FAILED.
@@ -62,7 +62,7 @@ def run_stages(settings: Settings) -> Summary:
     with opened(settings, f"{settings.experiment}-{name}", {"strategy": name, "tuner": settings.tuner.name}) as run:
         ranks = ranks_of(settings)  # a mistake is told before anything starts
         check_resume(settings)
-        for line in wanting(settings.launcher):
+        for line in (*told, *wanting(settings.launcher)):
             run.display.say(line)
         feature_set = prepare(run)
         if settings.strategy.name == "auto":

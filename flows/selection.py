@@ -125,6 +125,15 @@ def learning(overrides: Sequence[str]) -> list[str]:
     return [each for each in overrides if each.partition("=")[0].partition(".")[0] in LEARNING]
 
 
+def idle(settings: Settings, overrides: Sequence[str]) -> list[str]:
+    """A line for a person who says how a network is to learn, where what was selected is none."""
+    said = [each for each in learning(overrides) if each.partition("=")[0].partition(".")[0] != "model"]
+    if not isinstance(settings.model, Selected) or not said:
+        return []
+    who, own = settings.model.candidate, "whose networks learn as in the contest" if settings.model.members else ""
+    return [f"  without effect on {who}, {own or 'which is no network'}: {', '.join(said)}"]
+
+
 def settled(experiment: str, overrides: Sequence[str] = (), run: str | None = None) -> Settings:
     """Compose the settings of a run, where `model=selected` becomes what was selected.
 

@@ -31,7 +31,7 @@ IN_SPARK: frozenset[CandidateName] = frozenset(
         "xgboost",
     )
 )
-MOST_AT_ONCE = 4
+AT_ONCE, MOST_AT_ONCE = "at_once", 4  # a file in the run folder, and the most fits at a time
 COPIES = 2  # of the rows that a fit holds, at least: those it learns from and what its library makes of them
 NUMBER_BYTES, ROW_BYTES = 4, 16  # of a number or code, and of label and place
 
@@ -81,9 +81,19 @@ def engine_for(contest: Contest, manifest: Manifest, columns: Columns) -> Litera
 
 
 def at_once(request: ContestRequest) -> int:
-    """How many fits run at a time: two that have a core each do more than one that has both, if memory is for both."""
+    """How many fits run at a time: two that have a core each do more than one that has both, if memory is for both.
+
+    A contest that goes on keeps the number that it began with, whatever memory is free by then: what fits are foretold
+    to take depends on it, and so who is fitted on what.
+    """
+    told = request.run_folder / AT_ONCE
+    if told.exists():
+        return int(told.read_text(encoding="utf-8"))
     room = psutil.virtual_memory().available // request.contest.memory_bytes
-    return max(1, min(request.cores, MOST_AT_ONCE, room))
+    count = max(1, min(request.cores, MOST_AT_ONCE, room))
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text(str(count), encoding="utf-8")
+    return count
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from flows.contestants import contest_settings, networks, spelt
 from flows.display import Log, display
 from flows.engines import to_fit
 from flows.pipeline import pipeline
-from flows.selection import TAKEN, Selection, keep, kept, learning, learns, newest_blind, settled
+from flows.selection import TAKEN, Selection, idle, keep, kept, learning, learns, newest_blind, settled
 from models.parallel.room import ranks_of
 from tests.flows.command import complaint, franklin
 
@@ -65,6 +65,10 @@ def test_an_ensemble_is_taken_with_its_members_and_asked_for_with_how_its_networ
     train = asked.networks["resnet"]
     assert (train.model.name, train.trainer.max_epochs, train.feed.batch_size) == ("resnet", 3, 512)
     assert (asked.networks.keys(), train.strategy, train.track) == ({"resnet"}, settings.strategy, None)
+    (line,) = idle(settings, ["model=selected", "trainer.max_epochs=1", "seed=3"])
+    assert line == "  without effect on ensemble, whose networks learn as in the contest: trainer.max_epochs=1"
+    assert idle(settings, ["model=selected", "seed=3"]) == []
+    assert idle(settled("flights_delay"), ["trainer.max_epochs=1"]) == []
     with pytest.raises(FranklinError, match="an ensemble has the members that a contest has found"):
         settled("flights_airtime", ["model=selected", "model.candidate=ensemble"])
 

@@ -1,13 +1,14 @@
 """Who takes part, and where fits are done."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from conf.errors import FranklinError
 from models.candidates import local_candidates
-from models.candidates.engines import IN_SPARK, engine_for, entrants
+from models.candidates.engines import IN_SPARK, at_once, engine_for, entrants
 from spark_jobs.fitting.learners import LEARNERS
 from tests.models.candidates.contests import contest_request, made_rows, write_rows
 
@@ -39,3 +40,12 @@ def test_those_who_suit_take_part_and_others_who_were_named_are_told_of(tmp_path
     alone = contest_request(tmp_path, tmp_path, candidates=["mean"]).contest
     with pytest.raises(FranklinError, match=r"contest.candidates: none of mean suits a binary label"):
         entrants(alone, every, columns, notes)
+
+
+def test_a_contest_that_goes_on_has_as_many_fits_at_a_time_as_when_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = contest_request(tmp_path, tmp_path / "run", memory="1g").model_copy(update={"cores": 3})
+    for free, expected in ((2, 2), (8, 2), (1, 2)):
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free * 2**30))
+        assert at_once(request) == expected
