@@ -10,7 +10,8 @@
    for the last fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets
    all of it before anybody gets more. Half of the time is for what the fewest rows take, the rest is shared by rank:
    the best quarter has `FEWER` times what the quarter after it has, and that as much more than the worse half, as in
-   successive halving. Whose claim is too high is fitted on a share of the rows, the same in every fold.
+   successive halving; lines count in the second quarter at least. Whose claim is too high is fitted on a share of the
+   rows, the same in every fold.
 4. *Finals*: those of the best on more rows than their folds had (`models.candidates.finals`).
 
 Seconds are predicted by power laws (`budget.seconds_at`). Fits of a step run side by side, as many as the machine has
@@ -283,12 +284,18 @@ def _ranked(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, float]:
-    """Weigh purses by rank: 1 in the best quarter, a `FEWER`th of it in the next one, and of that in the worse half."""
-    ranked = _ranked(bench, entries)
+    """Weigh purses by rank: 1 in the best quarter, a `FEWER`th of it in the next one, and of that in the worse half.
+
+    Simple ones are never in the worse half: they are what all others are measured by.
+    """
+    ranked = [entry.name for entry in _ranked(bench, entries)]
     half = ceil(len(ranked) / 2)
-    weights = dict.fromkeys((entry.name for entry in entries), 1 / FEWER**2)
-    weights |= dict.fromkeys((entry.name for entry in ranked[:half]), 1 / FEWER)
-    return weights | dict.fromkeys((entry.name for entry in ranked[: ceil(half / 2)]), 1.0)
+    weights = {entry.name: 1 / FEWER if _simple(entry) else 1 / FEWER**2 for entry in entries}
+    return weights | dict.fromkeys(ranked[:half], 1 / FEWER) | dict.fromkeys(ranked[: ceil(half / 2)], 1.0)
+
+
+def _simple(entry: Entry) -> bool:
+    return entry.candidate.family in ("baseline", "linear")
 
 
 def _needed(bench: Bench, course: Course, entry: Entry, share: float) -> float:
