@@ -24,7 +24,8 @@ LEARNING = (
     "trainer",
     "feed",
     "checkpointing",
-)  # keys by which a network learns as it did in the contest
+)  # keys by which a network learns as in the contest
+OF_LEARNING = tuple(f"{key}{sign}" for key in LEARNING[1:] for sign in ".=")  # how such an override begins
 
 
 class Selection(Strict):
@@ -126,12 +127,13 @@ def learning(overrides: Sequence[str]) -> list[str]:
 
 
 def idle(settings: Settings, overrides: Sequence[str]) -> list[str]:
-    """A line for a person who says how a network is to learn, where what was selected is none."""
-    said = [each for each in learning(overrides) if each.partition("=")[0].partition(".")[0] != "model"]
+    """A line for a person who says how a network is to learn, where what was selected does not listen."""
+    said = [each for each in overrides if each.startswith(OF_LEARNING) and not each.startswith("feed.memory=")]
     if not isinstance(settings.model, Selected) or not said:
         return []
-    who, own = settings.model.candidate, "whose networks learn as in the contest" if settings.model.members else ""
-    return [f"  without effect on {who}, {own or 'which is no network'}: {', '.join(said)}"]
+    learned = any(each.learning for each in settings.model.members)
+    why = "whose networks learn as in the contest" if learned else "which has no network"
+    return [f"  without effect on {settings.model.candidate}, {why}: {', '.join(said)}"]
 
 
 def settled(experiment: str, overrides: Sequence[str] = (), run: str | None = None) -> Settings:

@@ -10,12 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from models.candidates.candidate import Candidate, Fitted, Value
 from models.candidates.learning import Classes, parts, settled, threads_for
-from models.candidates.rows import Rows
+from models.candidates.rows import Columns, Rows
 from models.evaluation.metrics import Floats, Ints
 
 HELD = 0.1
 ROUNDS_OF_FEW = 50  # where there are too few rows to hold some out
-FEWEST_COLUMNS = 8  # that a tree may look at, if there are so many: else it sees too few of them together
+FEWEST_COLUMNS = 8  # that a tree, or a split, may look at by its own settings: else it sees too few of them together
 FitOf = TypeVar("FitOf", bound=Fitted)
 
 
@@ -51,7 +51,7 @@ class Boosted(Candidate, Generic[FitOf]):
     """Settings, classes and held-out rows around a library's boosting.
 
     Attributes:
-        own: its settings, such as the share of columns that a tree may look at.
+        own: its settings, such as the share of columns that a tree may look at (those of eight at least).
         of_values: those that are others in a regression: there, a column that says most (of flights, the distance) is
             missed in each tree that does not see it.
 
@@ -72,9 +72,7 @@ class Boosted(Candidate, Generic[FitOf]):
             FranklinError: all rows are of one class.
 
         """
-        own = {**self.own, **self.of_values} if rows.columns.task == "regression" else self.own
-        settings = settled(self.title, own, values)
-        settings["columns"] = min(1.0, max(settings["columns"], FEWEST_COLUMNS / rows.columns.width))
+        settings = settled(self.title, self.settings(rows.columns), values)
         classes = None if rows.columns.task == "regression" else Classes.of(rows, self.title)
         label = rows.label if classes is None else classes.places(rows)
         learn, held = parts(rows, HELD, seed)
@@ -85,6 +83,12 @@ class Boosted(Candidate, Generic[FitOf]):
             if not len(held):
                 return found
             return self._train(replace(job, learn=np.arange(len(rows)), held=held[:0], rounds=self._rounds(found)))
+
+    def settings(self, columns: Columns) -> dict[str, float]:
+        """Give its own settings for such columns and such a label."""
+        own = {**self.own, **self.of_values} if columns.task == "regression" else dict(self.own)
+        own["columns"] = min(1.0, max(own["columns"], FEWEST_COLUMNS / max(1, columns.width)))
+        return own
 
     @abstractmethod
     def _train(self, job: Job) -> FitOf: ...

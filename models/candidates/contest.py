@@ -30,7 +30,7 @@ from models.candidates.assembling import assemble, complete
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate
 from models.candidates.course import Course
-from models.candidates.engines import IN_SPARK, engine_for, entrants, everyone, opened
+from models.candidates.engines import engine_for, entrants, everyone, in_spark, opened
 from models.candidates.ensemble import Ensemble
 from models.candidates.evidence import Evidence
 from models.candidates.finals import finish
@@ -81,7 +81,7 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
             memory_bytes=request.contest.memory_bytes,
             cores=request.cores,
         )
-        remote = IN_SPARK if engine == "spark" else frozenset[CandidateName]()
+        remote = in_spark(manifest.task) if engine == "spark" else frozenset[CandidateName]()
         evidence = Evidence(request, manifest, course, bench, test, remote, notes)
         if engine == "spark":
             notes.append(

@@ -7,6 +7,7 @@ from typing import Literal
 import psutil
 
 from conf.contests import CandidateName, Contest
+from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.selecting import ContestRequest
@@ -34,6 +35,11 @@ IN_SPARK: frozenset[CandidateName] = frozenset(
 AT_ONCE, MOST_AT_ONCE = "at_once", 4  # a file in the run folder, and the most fits at a time
 COPIES = 2  # of the rows that a fit holds, at least: those it learns from and what its library makes of them
 NUMBER_BYTES, ROW_BYTES = 4, 16  # of a number or code, and of label and place
+
+
+def in_spark(task: Task) -> frozenset[CandidateName]:
+    """Those that Spark fits: gradient boosting tells two classes apart there, no more."""
+    return IN_SPARK - {"gradient_boosting"} if task == "multiclass" else IN_SPARK
 
 
 def everyone(request: ContestRequest) -> list[Candidate]:
@@ -88,11 +94,13 @@ def at_once(request: ContestRequest) -> int:
     """
     told = request.run_folder / AT_ONCE
     if told.exists():
-        return int(told.read_text(encoding="utf-8"))
+        return min(request.cores, int(told.read_text(encoding="utf-8")))
     room = psutil.virtual_memory().available // request.contest.memory_bytes
     count = max(1, min(request.cores, MOST_AT_ONCE, room))
     told.parent.mkdir(parents=True, exist_ok=True)
-    told.write_text(str(count), encoding="utf-8")
+    unfinished = told.with_suffix(".part")
+    unfinished.write_text(str(count), encoding="utf-8")
+    unfinished.replace(told)
     return count
 
 
@@ -109,5 +117,6 @@ def opened(
     if engine == "local":
         yield dict.fromkeys(candidates, local)
         return
+    there = in_spark(pool.columns.task)
     with SparkFits(request.spark_fits, request, pool, test) as remote:
-        yield {name: remote if name in IN_SPARK else local for name in candidates}
+        yield {name: remote if name in there else local for name in candidates}

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -60,8 +61,9 @@ class SparkFits:
         """Say by which rows boosting stops: the same that it holds out where it is fitted here."""
         if task.candidate not in BOOSTED:
             return task
-        learn = np.load(task.learn)
-        _, held = parts(self._pool.take(learn), HELD, task.seed)
+        learn, pool = np.load(task.learn), self._pool
+        bare = replace(pool, numbers=pool.numbers[:, :0], codes=pool.codes[:, :0])  # it takes no copies of the rest
+        _, held = parts(bare.take(learn), HELD, task.seed)
         path = task.scores.with_suffix(".stop.npy")
         np.save(path, learn[held])
         return task.model_copy(update={"stop": path})

@@ -8,8 +8,8 @@
    and Talwalkar 2016), with rows and then trials for a budget.
 3. *Folds*, all that is left but `FINALS` of the budget: each candidate's folds and final fit are one claim, so the time
    for the last fit is reserved before the first. Claims are met max-min fairly: who needs less than an equal share gets
-   all of it before anybody gets more. Half of the time is for what the fewest rows take, the rest is shared by rank:
-   the best quarter has `FEWER` times what the quarter after it has, and that as much more than the worse half, as in
+   all of it before anybody gets more. Half of what is left is for what the fewest rows take, the rest goes by rank: the
+   best quarter has `FEWER` times what the quarter after it has, and that as much more than the worse half, as in
    successive halving; lines count in the second quarter at least. Whose claim is too high is fitted on a share of the
    rows, the same in every fold.
 4. *Finals*: those of the best on more rows than their folds had (`models.candidates.finals`).
@@ -99,6 +99,7 @@ def judge_all(bench: Bench, course: Course, entries: Sequence[Entry], notes: lis
     for place, entry in enumerate(entries):
         _judge(bench, course, entry, notes, _purse(bench, course, entries[:place], entries[place:], weights))
     short = [entry for entry in entries if entry.failure is None and (entry.share < 1 or not entry.folds)]
+    short.sort(key=lambda entry: bool(entry.folds))  # first those who have none
     for place, entry in enumerate(short):
         others = [each for each in entries if each not in short[place:]]
         purse = _purse(bench, course, others, short[place:], weights)
@@ -126,7 +127,8 @@ def _purse(
     kept = sum(MARGIN * final_clock(bench, course, each) for each in judged if each.failure is None and each.folds)
     there = [each for each in waiting if each.failure is None]
     left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
-    first = allot({each.name: _claim(bench, course, each, _fewest(course)) for each in there}, left / 2)
+    fewest = {each.name: 0.0 if each.folds else _claim(bench, course, each, _fewest(course)) for each in there}
+    first = allot(fewest, left / 2)
     more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in there}
     name = waiting[0].name
     share = first.get(name, 0.0) + allot(more, left - sum(first.values()), weights).get(name, 0.0)
@@ -137,7 +139,7 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
     """Fit its folds, if the purse pays for them; if not, and this was the last chance, it falls out."""
     if entry.failure is not None:
         return
-    share = _settled(bench, course, entry, notes, purse.share)
+    share = _settled(bench, course, entry, notes, purse)
     if entry.folds and share < min(1.0, MORE * entry.share):
         return
     needed = _needed(bench, course, entry, share)
@@ -155,14 +157,15 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
     _folds(bench, course, entry, notes, purse)
 
 
-def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: float) -> float:
+def _settled(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: _Purse) -> float:
     """Give the share of the rows that the purse pays for, with its own settings if those found would cost many rows."""
-    share = _share(bench, course, entry, purse)
+    share = _share(bench, course, entry, purse.share)
     if entry.folds or not entry.values:
         return share
+    paid = _needed(bench, course, entry, share) <= purse.most
     found, entry.values = entry.values, {}
-    own = _share(bench, course, entry, purse)
-    if share >= KEPT * own:
+    own = _share(bench, course, entry, purse.share)
+    if paid and share >= KEPT * own:
         entry.values = found
         return share
     rows = f"{share:.1%} of the rows, and for {own:.1%} with its own, which it keeps"
@@ -290,8 +293,10 @@ def _weights(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, floa
     """
     ranked = [entry.name for entry in _ranked(bench, entries)]
     half = ceil(len(ranked) / 2)
-    weights = {entry.name: 1 / FEWER if _simple(entry) else 1 / FEWER**2 for entry in entries}
-    return weights | dict.fromkeys(ranked[:half], 1 / FEWER) | dict.fromkeys(ranked[: ceil(half / 2)], 1.0)
+    quarter = ceil(half / 2)
+    worst = 1 / FEWER if half == quarter else 1 / FEWER**2  # of two, nobody is between the best and the other one
+    weights = {entry.name: 1 / FEWER if _simple(entry) else worst for entry in entries}
+    return weights | dict.fromkeys(ranked[:half], 1 / FEWER) | dict.fromkeys(ranked[:quarter], 1.0)
 
 
 def _simple(entry: Entry) -> bool:

@@ -33,7 +33,7 @@ from spark_jobs.sources.faults import cause
 
 CHARACTERS = 300  # of what failed, at most
 AGAIN_SECONDS = 0.2
-WARM_ROWS = 200
+WARM_ROWS, WARM_SECONDS = 200, 120.0
 WARM: tuple[CandidateName, ...] = ("linear_regression", "xgboost")
 ROUNDS_OF_FEW = 50  # of boosting, where there are too few rows to hold some out
 
@@ -84,15 +84,20 @@ class Fits:
         return _told(task, taken_up, failure and " ".join(failure.split())[:CHARACTERS])
 
     def _warm_up(self) -> None:
-        """Fit some rows once: what Java loads and compiles the first time, and Python's workers, is no candidate's."""
+        """Fit some rows once: what Java loads and compiles the first time, and Python's workers, is no candidate's.
+
+        What fails here is in the log, and will fail the fits that it is of as well.
+        """
         if self._warm:
             return
-        named = self.request.contest.candidates
-        some = self.pool.limit(WARM_ROWS)
+        self._warm, named, overdue = True, self.request.contest.candidates, threading.Event()
         job = Job(self.manifest.model_copy(update={"task": "regression"}), WARM_ROWS, {}, 0, rounds=1)
-        for name in WARM if named is None or "xgboost" in named else WARM[:1]:
-            pipeline(name, some, job).fit(some).transform(self.test.limit(WARM_ROWS)).toPandas()
-        self._warm = True
+        try:
+            with _in_time(self.spark, WARM_SECONDS, overdue), kept(self.pool.limit(WARM_ROWS)) as some:
+                for name in WARM if named is None or "xgboost" in named else WARM[:1]:
+                    pipeline(name, some, job).fit(some).transform(some).toPandas()
+        except Exception:  # noqa: BLE001, nothing was asked for yet
+            traceback.print_exc()
 
     def _do(self, task: FitTask) -> None:
         places = np.load(task.learn)

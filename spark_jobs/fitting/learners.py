@@ -52,9 +52,9 @@ class Job:
         return own if said is None else float(str(said))
 
     def columns(self, own: float) -> float:
-        """Give the share of columns that a boosted tree may look at."""
-        there = len(self.manifest.numeric) + len(self.manifest.categorical)
-        return min(1.0, max(self.value("columns", own), FEWEST_COLUMNS / there))
+        """Give the share of columns that a boosted tree may look at: its own one is of `FEWEST_COLUMNS` at least."""
+        there = max(1, len(self.manifest.numeric) + len(self.manifest.categorical))
+        return self.value("columns", min(1.0, max(own, FEWEST_COLUMNS / there)))
 
 
 def linear(job: Job) -> Any:
@@ -97,7 +97,7 @@ def boosting(job: Job) -> Any:
     kind = of_classes.GBTClassifier if job.classed else of_values.GBTRegressor
     depth = np.ceil(np.log2(job.value("leaves", 31.0)))
     until: dict[str, Any] = {"maxIter": job.rounds or 100}
-    until |= {} if job.rounds else {"validationIndicatorCol": STOPS}
+    until |= {} if job.rounds else {"validationIndicatorCol": STOPS, "validationTol": 0.0}
     return kind(
         featuresCol=FEATURES,
         labelCol=LABEL,

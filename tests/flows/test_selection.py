@@ -68,7 +68,10 @@ def test_an_ensemble_is_taken_with_its_members_and_asked_for_with_how_its_networ
     (line,) = idle(settings, ["model=selected", "trainer.max_epochs=1", "seed=3"])
     assert line == "  without effect on ensemble, whose networks learn as in the contest: trainer.max_epochs=1"
     assert idle(settings, ["model=selected", "seed=3"]) == []
+    assert idle(settings, ["feed.memory=1g"]) == []  # by which it is judged
     assert idle(settled("flights_delay"), ["trainer.max_epochs=1"]) == []
+    named = settled("flights_delay", ["model=selected", "model.candidate=ridge"])
+    assert idle(named, ["optimizer=adamw"]) == ["  without effect on ridge, which has no network: optimizer=adamw"]
     with pytest.raises(FranklinError, match="an ensemble has the members that a contest has found"):
         settled("flights_airtime", ["model=selected", "model.candidate=ensemble"])
 

@@ -42,6 +42,16 @@ def test_boosting_stops_where_nothing_is_to_be_learned(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOOSTING)
+def test_own_settings_look_at_eight_columns_at_least_and_are_those_of_the_task(name: str) -> None:
+    boosting = named(name)
+    few, many = (rows_of(np.zeros((2, count)), [0, 1], "binary").columns for count in (5, 1000))
+    assert boosting.settings(few)["columns"] == 1
+    assert boosting.settings(many)["columns"] == boosting.own["columns"] < 1
+    ten = rows_of(np.zeros((2, 10)), [0.5, 1.5], "regression").columns
+    assert boosting.settings(ten) == {**boosting.own, **boosting.of_values, "columns": 0.8}
+
+
+@pytest.mark.parametrize("name", BOOSTING)
 def test_categories_are_no_order(name: str) -> None:
     """Codes that alternate are split at once, though each neighbour is different."""
     generator = np.random.default_rng(0)

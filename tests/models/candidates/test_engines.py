@@ -8,13 +8,16 @@ import pytest
 
 from conf.errors import FranklinError
 from models.candidates import local_candidates
-from models.candidates.engines import IN_SPARK, at_once, engine_for, entrants
-from spark_jobs.fitting.learners import LEARNERS
+from models.candidates.engines import IN_SPARK, at_once, engine_for, entrants, in_spark
+from models.candidates.inspark import BOOSTED
+from spark_jobs.fitting import learners
 from tests.models.candidates.contests import contest_request, made_rows, write_rows
 
 
 def test_what_is_sent_to_spark_is_what_it_fits() -> None:
-    assert set(LEARNERS) == IN_SPARK
+    assert set(learners.LEARNERS) == in_spark("binary") == in_spark("regression") == IN_SPARK
+    assert IN_SPARK - in_spark("multiclass") == {"gradient_boosting"}
+    assert learners.BOOSTED == BOOSTED
 
 
 def test_auto_is_spark_where_copies_of_the_rows_do_not_fit_into_the_memory_of_a_fit(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from conf.contests import CANDIDATES, CandidateName, Contest
 from conf.schema import Range
 from conf.selecting import Fit, FitTask, Value
 from models.candidates.apart import Outcome
-from models.candidates.bench import Bench, Entry
+from models.candidates.bench import Bench, Entry, Taken
 from models.candidates.candidate import Candidate, Fitted, Space
 from models.candidates.course import Course
 from models.candidates.evidence import points
@@ -178,6 +178,7 @@ def test_of_the_expensive_the_better_ones_have_more_rows_and_nobody_is_starved(t
     names: tuple[CandidateName, ...] = ("decision_tree", "random_forest", "gradient_boosting", "xgboost", "lightgbm")
     laws = [_Lawful(name, 0.004, error=error) for name, error in zip(names, (5, 4, 3, 2, 1), strict=True)]
     held = _Held(tmp_path, laws, budget_seconds=200)
+    assert [len(held.by_name[name].folds) for name in names] == [3] * 5
     shares = [held.by_name[name].share for name in names]
     assert shares == sorted(shares)
     assert shares[-1] > 1.5 * shares[0]
@@ -216,6 +217,20 @@ def test_of_what_is_left_the_best_are_fitted_on_more_rows_in_the_end(tmp_path: P
     assert first.final.rows > 1.5 * first.share * 4000
     assert second.final.rows == round(second.share * 4000)
     assert held.bench.spent <= 200
+
+
+def test_where_starts_are_not_the_same_for_all_a_slow_one_makes_no_steep_law_and_rows_count_still(
+    tmp_path: Path,
+) -> None:
+    """In Spark, a fit of a few rows takes seconds, and which depends on the candidate."""
+    held = _Held(tmp_path, [_Lawful("mean", 1e-5), _Lawful("lasso", 1e-5)], whole=False)
+    held.clock.slowest_start, held.clock.same_start = 30.0, False
+    quick, slow = (held.by_name[name] for name in ("mean", "lasso"))
+    quick.seen, slow.seen = [Taken(100, 1.0, "own")], [Taken(100, 8.0, "own")]
+    assert 8 < held.bench.seconds(slow, 400) < 12
+    assert 1 < held.bench.seconds(quick, 400) < 1.5
+    slow.seen = [Taken(rows, seconds, "own") for rows, seconds in ((1200, 8.0), (3700, 7.0), (11_100, 6.5))]
+    assert 7 < held.bench.seconds(slow, 100_000) < 15
 
 
 def test_fits_that_run_side_by_side_share_the_clock(tmp_path: Path) -> None:
