@@ -1,7 +1,7 @@
 """Whether `franklin select` chooses as well as others that choose by themselves, in the same time on two cores.
 
     python -m benchmarks.select [--sets ...] [--seeds 11 12 13 14 15] [--seconds 600] [--peers PYTHON ...]
-        [--overrides ...]
+        [--kept FILE] [--overrides ...]
 
 All get the same encoded train, validation and test rows and so many seconds (ours has three quarters of them for fits,
 the rest for what it shows beside them); the test metric is judged here, for all alike. Contestants are paired by seed;
@@ -13,6 +13,9 @@ for in this environment, then in those of the interpreters of `--peers`; who is 
         python -m venv /tmp/peers/${peer%%[*} && /tmp/peers/${peer%%[*}/bin/pip install "$peer" pandas
     done
     python -m benchmarks.select --peers /tmp/peers/*/bin/python
+
+All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
+chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
 """
 
 import argparse
@@ -38,7 +41,7 @@ from benchmarks.select_one import NOT_HERE
 from benchmarks.select_peers import CORES, PEERS
 from benchmarks.select_sets import FLIGHTS, SETS, experiment, prepare
 from conf.data import Task
-from conf.manifest import Manifest, read_manifest
+from conf.manifest import read_manifest
 from conf.selecting import ContestResult, Findings, Standing
 from flows.contestants import contest_settings, networks, spelt, to_contest
 from flows.engines import CONTEST
@@ -151,9 +154,9 @@ def _against(runs: Runs, who: str, other: str, sign: int) -> tuple[float, float 
     return paired(ours, theirs, sign)
 
 
-def show(name: str, manifest: Manifest, runs: Runs, left_out: dict[str, str], seconds: float) -> None:
+def show(name: str, task: Task, runs: Runs, left_out: dict[str, str], seconds: float) -> None:
     """Print the table of one set and its JSON line."""
-    metric = main_metric(manifest.task)
+    metric = main_metric(task)
     sign = 1 if metric.higher_is_better else -1
     shown = table(
         f"select, {name}, test {metric.title}, {seconds:g} s on {CORES} cores",
@@ -178,30 +181,56 @@ def show(name: str, manifest: Manifest, runs: Runs, left_out: dict[str, str], se
     print(json.dumps({**facts, "machine": machine(), "time": time.time(), "verdicts": said, "runs": runs}))
 
 
-def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Manifest, Runs, dict[str, str]]:
+def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Task, Runs, dict[str, str]]:
     """Have all contestants choose for one set, seed by seed, one after the other."""
     runs: Runs = {BEST: {}, RECOMMENDED: {}}
     left_out: dict[str, str] = {}
-    budget = f"contest.budget_seconds={round(FITS * options.seconds)}"
+    task: Task = "binary"
     for seed in options.seeds:
-        folder = home / (name if name in FLIGHTS else f"{name}-{seed}")
-        said = experiment(name, folder, seed)
-        features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
-        for who, run in contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides]).items():
-            runs[who][seed] = run
-            print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
-        for who in PEERS:
-            if who in left_out:
-                continue
-            pythons, place = [sys.executable, *options.peers], folder / f"{who}-{seed}"
-            found = peer(who, pythons, folder / "rows", place, seconds=options.seconds, seed=seed)
-            print(f"{name} seed {seed} {who}: {found}", file=sys.stderr)
-            if isinstance(found, str):
-                left_out[who] = found
-                runs.pop(who, None)
-            else:
-                runs.setdefault(who, {})[seed] = found
-    return read_manifest(str(features)), runs, left_out
+        line = before(options, name, seed) or _hold(name, home, seed, options, left_out)
+        task = line["task"]
+        for who, run in line["runs"].items():
+            runs.setdefault(who, {})[seed] = run
+    return task, {who: of for who, of in runs.items() if who not in left_out}, left_out
+
+
+def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_out: dict[str, str]) -> dict[str, Any]:
+    """Have all choose once, and keep it; who can't is `left_out`, of later seeds as well."""
+    folder = home / (name if name in FLIGHTS else f"{name}-{seed}")
+    said = experiment(name, folder, seed)
+    features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
+    budget = f"contest.budget_seconds={round(FITS * options.seconds)}"
+    runs = contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides])
+    for who in PEERS:
+        if who in left_out:
+            continue
+        pythons, place = [sys.executable, *options.peers], folder / f"{who}-{seed}"
+        found = peer(who, pythons, folder / "rows", place, seconds=options.seconds, seed=seed)
+        if isinstance(found, str):
+            left_out[who] = found
+        else:
+            runs[who] = found
+    for who, run in runs.items():
+        print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
+    line = {**_asked(options, name, seed), "time": time.time(), "task": read_manifest(str(features)).task, "runs": runs}
+    if options.kept:
+        with options.kept.open("a", encoding="utf-8") as kept:
+            kept.write(json.dumps(line) + "\n")
+    return line
+
+
+def before(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any] | None:
+    """What is kept of a set and a seed, asked alike and on such a machine: the newest line."""
+    if options.kept is None or not options.kept.exists():
+        return None
+    lines = [json.loads(line) for line in options.kept.read_text(encoding="utf-8").splitlines()]
+    wanted = _asked(options, name, seed).items()
+    return next((line for line in reversed(lines) if wanted <= line.items()), None)
+
+
+def _asked(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
+    asked = {"set": name, "seed": seed, "seconds": options.seconds, "overrides": " ".join(options.overrides)}
+    return asked | {"machine": machine()}
 
 
 def main() -> None:
@@ -211,6 +240,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
     parser.add_argument("--seconds", type=int, default=600, help="of each contestant, for each set and seed")
     parser.add_argument("--peers", nargs="+", default=[], metavar="PYTHON", help="interpreters that have peers")
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="JSON lines of earlier runs, and of these")
     parser.add_argument("--overrides", nargs="*", default=[], help="of ours, such as contest.candidates=[lightgbm]")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # all that is started inherits it

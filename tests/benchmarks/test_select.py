@@ -2,12 +2,14 @@
 
 import json
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.select import BEST, RECOMMENDED, contest, paired, peer, score, show, verdicts
+from benchmarks.report import machine
+from benchmarks.select import BEST, RECOMMENDED, before, contest, hold, paired, peer, score, show, verdicts
 from benchmarks.select_one import frame
 from benchmarks.select_sets import BUNDLED, experiment, export
 from conf.compose import compose
@@ -54,13 +56,25 @@ def test_what_has_to_be_reached_is_said() -> None:
     assert alone["seeds_with_a_simpler_one"] == 0
 
 
-def test_a_table_and_a_line_of_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    manifest = write_feature_set(tmp_path, "binary", 100)
-    show("flights", manifest, RUNS, {"autogluon": "not installed in any interpreter"}, 60)
+def test_a_table_and_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    show("flights", "binary", RUNS, {"autogluon": "not installed in any interpreter"}, 60)
     shown, _, line = capsys.readouterr().out.rstrip().rpartition("\n")
     assert "autogluon is left out: not installed in any interpreter" in shown
     assert "+0.0050 ±" in shown
     assert json.loads(line)["verdicts"]["as_good"] is True
+
+
+def test_what_is_kept_is_not_held_again_if_it_was_asked_alike(tmp_path: Path) -> None:
+    asked = Namespace(kept=tmp_path / "kept.jsonl", seeds=[1, 2], seconds=60, overrides=[], peers=[])
+    assert before(asked, "wine", 1) is None
+    for seed in (1, 2):
+        line = {"set": "wine", "seed": seed, "seconds": 60, "overrides": "", "machine": machine(), "task": "multiclass"}
+        runs = {who: of[seed] for who, of in RUNS.items()}
+        with asked.kept.open("a", encoding="utf-8") as kept:
+            kept.write(json.dumps(line | {"time": 0, "runs": runs}) + "\n")
+    assert hold("wine", tmp_path, asked) == ("multiclass", RUNS, {})
+    for change in ({"seconds": 61}, {"overrides": ["contest.folds=3"]}):
+        assert before(Namespace(**vars(asked) | change), "wine", 1) is None
 
 
 @pytest.mark.parametrize("task", ["binary", "regression", "multiclass"])
