@@ -11,7 +11,8 @@ from models.candidates.bench import Bench, Entry, Wanted
 from models.candidates.budget import MARGIN, share_within
 from models.candidates.course import Course
 from models.candidates.folds import Fold
-from models.candidates.schedule import ATTEMPTS, final_clock, shrinks
+from models.candidates.purses import final_clock
+from models.candidates.schedule import ATTEMPTS, shrinks
 
 MORE = 1.5  # times the rows of folds, for which it is worth to have more in the end
 

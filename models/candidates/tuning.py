@@ -17,7 +17,8 @@ from models.candidates.budget import MARGIN, patience
 from models.candidates.course import Course
 from models.candidates.folds import FEWEST_ROWS, Fold, halves, samples
 from models.candidates.holding import hold_out
-from models.candidates.schedule import TRIALS, better_half
+from models.candidates.purses import better_half
+from models.candidates.schedule import TRIALS
 from models.evaluation.bootstrap import difference, drawable, drawn
 from models.evaluation.metrics import Floats, Ints, judge
 from models.search.space import decode, distribution

@@ -20,8 +20,9 @@ from models.candidates.evidence import points
 from models.candidates.finals import finish
 from models.candidates.fits import fit_of, judged
 from models.candidates.folds import draw_folds
+from models.candidates.purses import better_half
 from models.candidates.rows import Columns, Rows
-from models.candidates.schedule import better_half, climb, judge_all
+from models.candidates.schedule import climb, judge_all
 from models.candidates.standings import Scale, standing
 from models.candidates.tuning import tune
 from models.evaluation.metrics import RMSE
@@ -184,6 +185,19 @@ def test_of_the_expensive_the_better_ones_have_more_rows_and_nobody_is_starved(t
     assert shares[-1] > 1.5 * shares[0]
     assert min(shares) >= 500 / 2666
     assert held.bench.spent <= 200
+
+
+def test_the_best_ones_are_judged_on_the_same_rows_though_one_is_slower(tmp_path: Path) -> None:
+    names: tuple[CandidateName, ...] = ("mean", "decision_tree", "random_forest", "xgboost", "lightgbm")
+    laws = [_Lawful(name, 0.002, error=error) for name, error in zip(names, (5, 4, 3, 1.5, 1), strict=True)]
+    laws[-1].factor = 0.008
+    held = _Held(tmp_path, laws, budget_seconds=200)
+    quick, slow = held.by_name["xgboost"], held.by_name["lightgbm"]
+    assert slow.share < 1
+    assert 2 / 3 < quick.share / slow.share < 3 / 2
+    laws[-1].factor = 0.04  # so slow that the other one would have to wait for it
+    held = _Held(tmp_path / "slow", laws, budget_seconds=400)
+    assert held.by_name["xgboost"].share > 2 * held.by_name["lightgbm"].share
 
 
 def test_who_had_no_time_is_judged_if_others_leave_some(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""How many seconds of the clock each candidate may take for its folds and its final fit.
+
+Claims are met max-min fairly: who needs less than an equal share gets all of it before anybody gets more. Half of what
+is left is for what the fewest rows take; the rest goes by rank, as in successive halving: the best quarter has `FEWER`
+times what the quarter after it has, and that as much more than the worse half; lines count in the second quarter at
+least. The best ones shift seconds between them, for the same rows of each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, inf
+
+from conf.contests import CandidateName
+from models.candidates.bench import Bench, Entry
+from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, share_within
+from models.candidates.course import Course
+
+FINALS = 0.15  # of the budget, kept for more rows in the end
+FEWER = 3  # times the purse of those who are worse
+OVER, DEAR = 2.0, 1.5
+FEWEST_JUDGED = 500  # rows of the first fold, if it has so many
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Seconds for a candidate's folds and final fit: its share, and the most that it may take before it has to stop."""
+
+    share: float
+    most: float
+
+
+def purse_of(
+    bench: Bench,
+    course: Course,
+    judged: Sequence[Entry],
+    waiting: Sequence[Entry],
+    weights: Mapping[CandidateName, float],
+) -> Purse:
+    """That of the first of those who wait: its share of what those leave whose final fits are to come."""
+    kept = sum(MARGIN * final_clock(bench, course, each) for each in judged if each.failure is None and each.folds)
+    there = [each for each in waiting if each.failure is None]
+    left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
+    fewest = {each.name: 0.0 if each.folds else _claim(bench, course, each, _fewest(course)) for each in there}
+    first = allot(fewest, left / 2)
+    more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in there}
+    rest = allot(more, left - sum(first.values()), weights)
+    shared = {name: first[name] + rest[name] for name in rest}
+    best = [each for each in there if weights[each.name] == 1.0 and each.seen]
+    share = _even(bench, course, best, shared).get(waiting[0].name, 0.0)
+    return Purse(share, max(FEWEST_SECONDS, min(OVER * share, left)))
+
+
+def _even(
+    bench: Bench, course: Course, best: Sequence[Entry], shared: Mapping[CandidateName, float]
+) -> dict[CandidateName, float]:
+    """Shift seconds between the best ones, so that they pay for the same rows of each: ranks by others say less.
+
+    Whoever would take more than `DEAR` times an equal part of what they have together keeps its own, and they theirs.
+    """
+    while len(best) > 1:
+        together = sum(shared[each.name] for each in best)
+        share = share_within(course.full, partial(_clock, bench, best), together, inf)
+        if share < _fewest(course):
+            break
+        needs = {each.name: MARGIN * needed_for(bench, course, each, share) for each in best}
+        kept = [each for each in best if needs[each.name] <= DEAR * together / len(best)]
+        if len(kept) == len(best):
+            return {**shared, **needs}
+        best = kept
+    return dict(shared)
+
+
+def _clock(bench: Bench, entries: Sequence[Entry], rows: int) -> float:
+    return sum(bench.clock(each, rows) for each in entries)
+
+
+def _claim(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    """Seconds for all folds and the final fit on so many rows; of whom no size has suited, those of its first fit."""
+    return MARGIN * needed_for(bench, course, entry, share) if entry.seen else course.first_seconds
+
+
+def _fewest(course: Course) -> float:
+    return min(1.0, FEWEST_JUDGED / len(course.folds[0].learn))
+
+
+def final_clock(bench: Bench, course: Course, entry: Entry) -> float:
+    """Seconds of the clock of a final fit on as large a share of the rows as the folds had."""
+    return bench.clock(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
+
+
+def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are better on the largest size that at least half of those have reached who have any.
+
+    Whoever was too slow for it is compared on the largest size of its own, on the same rows as the others there: it
+    takes its place before the first of them that it is better than.
+    """
+    ranked = _ranked(bench, entries)
+    return ranked[: ceil(len(ranked) / 2)]
+
+
+def _ranked(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
+    curved = [entry for entry in entries if entry.failure is None and entry.curve]
+    reached = sorted(max(entry.curve) for entry in curved)
+    most = reached[len(reached) // 2] if reached else 0
+    ranked: list[Entry] = []
+    for entry in sorted(curved, key=lambda each: -max(rows for rows in each.curve if rows <= most)):
+        own = max(rows for rows in entry.curve if rows <= most)
+        value = bench.value(entry.curve[own])
+        theirs = [bench.value(other.curve[own]) if own in other.curve else None for other in ranked]
+        if value is not None:
+            beaten = (place for place, other in enumerate(theirs) if other is not None and bench.better(value, other))
+            ranked.insert(next(beaten, len(ranked)), entry)
+    return ranked
+
+
+def weigh_purses(bench: Bench, entries: Sequence[Entry]) -> dict[CandidateName, float]:
+    """Weigh purses by rank: 1 in the best quarter, a `FEWER`th of it in the next one, and of that in the worse half.
+
+    Simple ones are never in the worse half: they are what all others are measured by.
+    """
+    ranked = [entry.name for entry in _ranked(bench, entries)]
+    half = ceil(len(ranked) / 2)
+    quarter = ceil(half / 2)
+    worst = 1 / FEWER if half == quarter else 1 / FEWER**2  # of two, nobody is between the best and the other one
+    weights = {entry.name: 1 / FEWER if _simple(entry) else worst for entry in entries}
+    return weights | dict.fromkeys(ranked[:half], 1 / FEWER) | dict.fromkeys(ranked[:quarter], 1.0)
+
+
+def _simple(entry: Entry) -> bool:
+    return entry.candidate.family in ("baseline", "linear")
+
+
+def needed_for(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    """Seconds for its folds and its final fit on a share of the rows."""
+    return sum(bench.clock(entry, round(share * rows)) for rows in course.full) if entry.seen else 0.0
+
+
+def share_for(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
+    """Find the share of the rows that a purse pays for: the fewest at least, for who has no folds yet."""
+    if not entry.seen:
+        sizes = course.sizes()  # the first has not suited it
+        return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
+    clock, longest = bench.at_once(entry) * purse, course.contest.fit_seconds
+    share = share_within(course.full, partial(bench.seconds, entry), clock, longest)
+    return share if entry.folds else max(share, _fewest(course))
