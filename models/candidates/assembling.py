@@ -25,6 +25,7 @@ from models.candidates.weighing import Said, blend, weigh
 from models.evaluation.metrics import Floats
 
 MOST_MEMBERS = 10
+IN_STEP = 0.5
 SECONDS = 300.0  # that weights may take
 NONE = "ensemble: there is none, since"
 
@@ -46,8 +47,12 @@ def assemble(
         The ensemble with its folds and its curve; None: nobody is better together.
 
     """
-    there = [each for each in best_first(bench, entries) if each.candidate.family != "baseline"]
-    weighing = _Weighing(bench, course, there[:MOST_MEMBERS], seed)
+    there = [each for each in best_first(bench, entries) if each.candidate.family != "baseline"][:MOST_MEMBERS]
+    members = in_step(there)
+    if len(members) < len(there):
+        without = ", ".join(each.name for each in there if each not in members)
+        notes.append(f"ensemble: without {without}: the best one's rows grew far more from folds to the final fit")
+    weighing = _Weighing(bench, course, members, seed)
     count = len(course.folds)
     if len(weighing.members) <= 1 or count == 1:
         few = "one fold can't both choose weights and judge them" if count == 1 else "it takes two candidates"
@@ -72,6 +77,15 @@ def assemble(
         fits = [(each.curve[rows], weight) for each, weight in entry.members]
         entry.curve[rows] = _fit("size", count - 1, fits, found)
     return entry
+
+
+def in_step(best: Sequence[Entry]) -> list[Entry]:
+    """Those whose rows grew from folds to the final fit at least `IN_STEP` times as much as those of the first.
+
+    Weights are of what folds had: whoever stays behind after them is no longer worth its weight.
+    """
+    grown = [each.final.rows / each.folds[-1].rows if each.final else 0.0 for each in best]
+    return [each for each, growth in zip(best, grown, strict=True) if growth and growth >= IN_STEP * grown[0]]
 
 
 def complete(

@@ -54,7 +54,7 @@ class LightGBM(Boosted[Boosters]):
         "rows": 0.8,
         "l2": 10.0,
     }
-    of_values: ClassVar[Mapping[str, float]] = {"learning_rate": 0.08, "columns": 0.7}
+    of_values: ClassVar[Mapping[str, float]] = {"learning_rate": 0.08, "leaf_rows": 5.0, "columns": 0.7}
 
     def space(self, columns: Columns) -> Space:  # noqa: ARG002 -- the same for all
         """Give learning rate, leaves, rows of a leaf, share of columns in a tree, and penalty of leaves."""

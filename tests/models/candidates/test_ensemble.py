@@ -10,12 +10,15 @@ from conf.errors import FranklinError
 from conf.manifest import read_manifest
 from conf.selecting import Findings
 from models.candidates import named
+from models.candidates.assembling import in_step
+from models.candidates.bench import Entry
 from models.candidates.ensemble import Ensemble, Part
 from models.candidates.reading import columns_of, read_rows
 from models.candidates.report.formats import number
 from models.candidates.report.naming import TITLES
 from models.candidates.rows import Rows
 from tests.models.candidates.contests import contest_request, found, made_rows, write_rows
+from tests.models.candidates.planted import fits
 from tests.models.candidates.test_truth import mlp
 
 GENERATOR = np.random.default_rng(3)
@@ -97,6 +100,16 @@ def test_of_one_candidate_there_is_none_and_a_note_says_so(tmp_path: Path) -> No
     findings = found(contest_request(tmp_path / "set", tmp_path / "run", candidates=["mean", "ridge", "ensemble"]))
     assert [each.candidate for each in findings.standings] == ["mean", "ridge"]
     assert "ensemble: there is none, since it takes two candidates" in findings.notes
+
+
+def test_who_has_far_fewer_rows_in_the_end_than_folds_had_is_no_member() -> None:
+    names = ("xgboost", "lightgbm", "ridge", "lasso", "mlp")
+    folds, finals = (100, 50, 100, 10, 100), (1000, 300, 400, 100, 0)
+    entries = [Entry(named("ridge"), folds=fits(name, [rows], [1])) for name, rows in zip(names, folds, strict=True)]
+    for entry, name, rows in zip(entries, names, finals, strict=True):
+        entry.final = fits(name, [rows], [1])[0] if rows else None
+    assert [each.folds[0].candidate for each in in_step(entries)] == ["xgboost", "lightgbm", "lasso"]
+    assert in_step([]) == []
 
 
 def test_the_report_says_what_it_is_made_of(held: tuple[Path, Findings]) -> None:
