@@ -63,10 +63,12 @@ def reasons(view: View) -> Reasons:
 
 def _reason(view: View, one: Explanation, most: int) -> Reason:
     blind, role = view.names.blind, view.role(one.candidate)
-    shown = [] if blind else one.dependence
+    idle = not any(weight.value for weight in one.importance)  # a baseline, of which all pictures are flat
+    shown = [] if blind or idle else one.dependence
     scores = [score for depends in shown for score in depends.scores]
     ends = (min(scores, default=0.0), max(scores, default=1.0))
-    left = len(one.importance) - BARS
+    drawn = [] if idle else one.importance
+    left = len(drawn) - BARS
     more = [f"{left} columns matter less and are not drawn."] if left > 0 else []
     if one.rows < most:
         more.append(f"It predicts slowly, so {one.rows:,} of the {most:,} rows were looked at.")
@@ -74,7 +76,7 @@ def _reason(view: View, one: Explanation, most: int) -> Reason:
         label=view.names[one.candidate],
         role=role,
         says=_says(view, one),
-        importance=_bars(one.importance[:BARS], role, f"importance of columns for {view.names.say(one.candidate)}"),
+        importance=_bars(drawn[:BARS], role, f"importance of columns for {view.names.say(one.candidate)}"),
         coefficients=""
         if blind
         else _bars(one.coefficients[:SHOWN_COEFFICIENTS], role, f"coefficients of {view.names[one.candidate]}"),

@@ -10,6 +10,8 @@ import pytest
 from conf.selecting import Findings
 from models.candidates.report import TITLES, leaderboard, write
 from models.candidates.report.naming import reveals, titled
+from models.candidates.report.reasons import reasons
+from models.candidates.report.view import View
 from tests.models.candidates.findings import binary, regression, store
 from tests.models.candidates.standings import FLIGHTS
 
@@ -253,3 +255,17 @@ def test_who_is_too_slow_for_a_99th_percentile_has_none_and_is_said(tmp_path: Pa
     text = Page(write(store(findings, tmp_path)).read_text(encoding="utf-8")).text
     assert "Too slow for a 99th percentile, and not in the picture: Random forest." in text
     assert "21.0 ms \N{EN DASH}" in " ".join(text.split())
+
+
+def test_of_who_leans_on_no_column_no_flat_pictures_are_drawn() -> None:
+    found = regression()
+    (line,) = found.explanations
+    flat = [weight.model_copy(update={"value": 0.0, "error": 0.0}) for weight in line.importance]
+    mean = line.model_copy(update={"candidate": "mean", "importance": flat, "coefficients": []})
+    told = reasons(View(found.model_copy(update={"explanations": [line, mean]})))
+    by_label = {one.label: one for one in (*told.full, *told.folded)}
+    drawn, idle = by_label["Linear regression"], by_label["Mean"]
+    assert drawn.importance
+    assert drawn.dependence
+    assert (idle.importance, idle.more, idle.dependence) == ("", "", [])
+    assert "leans on no column" in idle.says
