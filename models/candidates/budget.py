@@ -7,7 +7,7 @@ import numpy as np
 
 Seen = Sequence[tuple[float, float]]  # rows, or another measure of the work, and seconds of fits
 Name = TypeVar("Name", bound=str)
-FLATTEST, STEEPEST, FARTHEST = 0.75, 2.0, 30.0
+FLATTEST, STEEPEST, FARTHEST = 1.0, 2.0, 30.0
 QUICKEST = 1e-3  # second: what is less is noise
 OWN = 0.2  # of a fit's seconds make its law at least: what is left beside a start may be noise alone
 MARGIN = 1.25  # seconds that are reserved for each predicted one
@@ -21,8 +21,8 @@ def seconds_at(work: float, seen: Seen, start: float = 0.0) -> float:
 
     Its exponent is the median of those from each size that is at most half of it (of two that are nearly the same,
     noise would make the law) and at least a thirtieth, or else from the next smaller one; it is between 0 and 2, and
-    3/4 at least for more work than was seen: what is quick on few rows may be so by its start alone. If there is no
-    such size, it is 1 for more work and 1/2 for less: part of the seconds may be a start of its own.
+    1 at least for more work than was seen: what seems to grow more slowly has a start of its own, or was lucky. If
+    there is no such size, it is 1 for more work and 1/2 for less: part of the seconds may be a start of its own.
 
     Args:
         work: of the fit, such as its rows.
