@@ -183,15 +183,13 @@ def show(name: str, task: Task, runs: Runs, left_out: dict[str, str], seconds: f
 
 def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Task, Runs, dict[str, str]]:
     """Have all contestants choose for one set, seed by seed, one after the other."""
-    runs: Runs = {BEST: {}, RECOMMENDED: {}}
+    runs: Runs = {}
     left_out: dict[str, str] = {}
-    task: Task = "binary"
-    for seed in options.seeds:
-        line = before(options, name, seed) or _hold(name, home, seed, options, left_out)
-        task = line["task"]
+    lines = [before(options, name, seed) or _hold(name, home, seed, options, left_out) for seed in options.seeds]
+    for line in lines:
         for who, run in line["runs"].items():
-            runs.setdefault(who, {})[seed] = run
-    return task, {who: of for who, of in runs.items() if who not in left_out}, left_out
+            runs.setdefault(who, {})[line["seed"]] = run
+    return lines[0]["task"], {who: of for who, of in runs.items() if who not in left_out}, left_out
 
 
 def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_out: dict[str, str]) -> dict[str, Any]:
@@ -201,17 +199,18 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_ou
     features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
     budget = f"contest.budget_seconds={round(FITS * options.seconds)}"
     runs = contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides])
+    for who, run in runs.items():
+        print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
     for who in PEERS:
         if who in left_out:
             continue
         pythons, place = [sys.executable, *options.peers], folder / f"{who}-{seed}"
         found = peer(who, pythons, folder / "rows", place, seconds=options.seconds, seed=seed)
+        print(f"{name} seed {seed} {who}: {found}", file=sys.stderr)
         if isinstance(found, str):
             left_out[who] = found
         else:
             runs[who] = found
-    for who, run in runs.items():
-        print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
     line = {**_asked(options, name, seed), "time": time.time(), "task": read_manifest(str(features)).task, "runs": runs}
     if options.kept:
         with options.kept.open("a", encoding="utf-8") as kept:

@@ -18,13 +18,8 @@ from conf.strict import Strict
 R = TypeVar("R", bound=Strict)
 OR_ANOTHER = "or say --run FOLDER of another one"
 TAKEN = "selection.json"  # in a run's folder: what it has taken
-LEARNING = (
-    "model",
-    "optimizer",
-    "trainer",
-    "feed",
-    "checkpointing",
-)  # keys by which a network learns as in the contest
+# Keys by which a network learns as in the contest.
+LEARNING = ("model", "optimizer", "trainer", "feed", "checkpointing")
 OF_LEARNING = tuple(f"{key}{sign}" for key in LEARNING[1:] for sign in ".=")  # how such an override begins
 
 

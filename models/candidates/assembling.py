@@ -25,7 +25,7 @@ from models.candidates.weighing import Said, blend, weigh
 from models.evaluation.metrics import Floats
 
 MOST_MEMBERS = 10
-IN_STEP = 0.5
+IN_STEP = 0.5  # of the growth of the best one's rows, from folds to the final fit
 SECONDS = 300.0  # that weights may take
 NONE = "ensemble: there is none, since"
 
