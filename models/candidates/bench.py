@@ -12,7 +12,7 @@ import numpy as np
 from conf.contests import CandidateName
 from conf.exchange import progress
 from conf.selecting import JOURNAL, Fit, FitTask, Phase, Values
-from models.candidates.budget import patience, seconds_at
+from models.candidates.budget import QUICKEST, makespan, patience, seconds_at
 from models.candidates.candidate import Candidate
 from models.candidates.fits import Fits
 from models.candidates.journal import Journal, Key, key_of, key_of_task
@@ -159,8 +159,7 @@ class Bench:
             if absent:
                 fits.do(absent, done)
         answers = [found[key_of_task(task, len(each.learn))] for each, task in zip(wanted, tasks, strict=True)]
-        for each, fit in zip(wanted, answers, strict=True):
-            self._account(each.entry, fit, beside=len(wanted))
+        self._account([each.entry for each in wanted], answers)
         return answers
 
     def _task(self, wanted: Wanted) -> FitTask:
@@ -188,14 +187,19 @@ class Bench:
         self._done += 1
         progress(self._done, max(self._done, self.expected), "fits", fit.candidate)
 
-    def _account(self, entry: Entry, fit: Fit, beside: int) -> None:
-        clock = fit.seconds / min(beside, self.at_once(entry))
-        self.spent += clock
-        entry.spent += clock
-        if fit.failure is None:
-            entry.seen.append(Taken(fit.rows, fit.seconds, _digest(fit.values)))
-            fits = self._fits[entry.name]
-            self._quickest[fits] = min(self._quickest[fits], fit.seconds)
+    def _account(self, entries: Sequence[Entry], found: Sequence[Fit]) -> None:
+        beside: dict[tuple[Fits, int], list[float]] = {}
+        for entry, fit in zip(entries, found, strict=True):
+            beside.setdefault((self._fits[entry.name], self.at_once(entry)), []).append(fit.seconds)
+        for entry, fit in zip(entries, found, strict=True):
+            fits, at_once = self._fits[entry.name], self.at_once(entry)
+            seconds = beside[fits, at_once]
+            clock = fit.seconds * makespan(seconds, at_once) / max(QUICKEST, sum(seconds))
+            self.spent += clock
+            entry.spent += clock
+            if fit.failure is None:
+                entry.seen.append(Taken(fit.rows, fit.seconds, _digest(fit.values)))
+                self._quickest[fits] = min(self._quickest[fits], fit.seconds)
 
     def at_once(self, entry: Entry) -> int:
         """How many fits share the clock with one of a candidate."""

@@ -1,6 +1,7 @@
 """Who may take how long: predicted seconds of fits, and fair shares of what there is."""
 
 from collections.abc import Callable, Mapping, Sequence
+from heapq import heapreplace
 from typing import TypeVar
 
 import numpy as np
@@ -45,6 +46,17 @@ def seconds_at(work: float, seen: Seen, start: float = 0.0) -> float:
         exponent = 1.0 if work > largest else 0.5
     own = max(QUICKEST, medians[largest] - start)
     return float(start + own * (max(1, work) / largest) ** exponent)
+
+
+def makespan(seconds: Sequence[float], at_once: int) -> float:
+    """Seconds from the first beginning to the last end, each beginning in order as soon as one of the places is free.
+
+    That is list scheduling (Graham, "Bounds on multiprocessing timing anomalies", 1969).
+    """
+    free = [0.0] * at_once
+    for each in seconds:
+        heapreplace(free, free[0] + each)
+    return max(free)
 
 
 def patience(predicted: float, fit_seconds: float) -> float:

@@ -54,8 +54,8 @@ def finish(
 
 def _shares(bench: Bench, course: Course, entries: Sequence[Entry]) -> dict[CandidateName, float]:
     """Shares of the pool for those whose folds had fewer rows than there are and who get more now, by name."""
-    rows, longest = len(course.pool), course.contest.fit_seconds
-    left = course.contest.budget_seconds - bench.spent
+    rows, left = len(course.pool), course.contest.budget_seconds - bench.spent
+    longest = min(course.contest.fit_seconds, left)  # however many run beside it
     left -= sum(MARGIN * final_clock(bench, course, entry) for entry in entries)
     found: dict[CandidateName, float] = {}
     for entry in best_first(bench, entries):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates.budget import allot, patience, seconds_at, share_within
+from models.candidates.budget import allot, makespan, patience, seconds_at, share_within
 
 NEEDS = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(1e-6, 1e4), min_size=1, max_size=12)
 
@@ -32,6 +32,20 @@ def test_the_cheap_have_all_that_they_need_before_anybody_has_more(needs: dict[s
 def test_weights_are_proportions_of_what_is_left_for_those_who_need_more() -> None:
     needs, weights = {"cheap": 1.0, "better": 100.0, "worse": 100.0}, {"cheap": 1 / 3, "better": 1.0, "worse": 1 / 3}
     assert allot(needs, 41, weights) == pytest.approx({"cheap": 1, "better": 30, "worse": 10})
+
+
+@given(st.lists(st.floats(0.001, 100), min_size=1, max_size=12), st.integers(1, 5))
+def test_the_clock_of_fits_side_by_side_is_what_the_longest_and_all_together_need_and_an_end_of_one(
+    seconds: list[float], at_once: int
+) -> None:
+    least = max(*seconds, sum(seconds) / at_once)
+    assert least * (1 - 1e-9) <= makespan(seconds, at_once) <= sum(seconds) / at_once + max(seconds)
+
+
+def test_a_fit_begins_when_one_before_it_has_ended() -> None:
+    assert makespan([2, 3, 4], 2) == 6
+    assert makespan([4, 3, 2], 2) == 5
+    assert makespan([2, 3, 4], 1) == 9
 
 
 @given(st.floats(0.01, 100), st.floats(0, 2))
