@@ -33,6 +33,7 @@ DEAR = 1.5  # purses
 MORE = 2.0  # times the rows, for which it is worth to fit the folds again
 ATTEMPTS = 3  # whose time or memory is too short tries again on fewer rows
 FEWER = 3  # times the rows
+LESS_WORK = 2  # times, for which it is worth to try fewer rows
 LESS = 0.8  # of the rows at most, if folds would outrun the share
 KEPT = 0.8  # of the rows, that settings which were found must leave
 
@@ -56,16 +57,24 @@ def climb(bench: Bench, course: Course, entries: Sequence[Entry], notes: list[st
 
 
 def _step(bench: Bench, course: Course, going: Sequence[Entry], learn: Ints, notes: list[str]) -> None:
-    """Fit candidates on one more size; whose time is up on the first shows on fewer rows how slow it is."""
-    hung = []
+    """Fit candidates on one more size; whose time is up on the first shows on fewer rows how slow it is.
+
+    Unless these are hardly less work, as are those of a network, which takes as many steps for few rows.
+    """
+    fewer, hung = course.some(max(FEWEST_ROWS, len(learn) // FEWER**2)), []
     for entry, fit in zip(going, bench.do([_sized(bench, course, entry, learn) for entry in going]), strict=True):
         if fit.failure is None:
             entry.curve[len(learn)] = fit
             continue
         notes.append(f"{entry.name}: no fit on {len(learn)} rows: {fit.failure}")
-        if not entry.seen and fit.failure.startswith(OVERDUE):
-            hung.append(entry)  # of others, other rows may suit them better; the folds will tell
-    fewer = course.some(max(FEWEST_ROWS, len(learn) // FEWER**2))
+        if entry.seen or not fit.failure.startswith(OVERDUE):
+            continue  # other rows may suit it better; the folds will tell
+        work = entry.candidate.work
+        if LESS_WORK * work(len(fewer)) > work(len(learn)):
+            entry.failure = f"{fit.failure} with {len(learn)} rows already"
+            notes.append(f"{entry.name} fell out: {entry.failure}")
+        else:
+            hung.append(entry)
     for entry, fit in zip(hung, bench.do([_sized(bench, course, entry, fewer) for entry in hung]), strict=True):
         if fit.failure is not None and fit.failure.startswith(OVERDUE):
             entry.failure = f"{fit.failure} with {len(fewer)} rows already"

@@ -81,6 +81,16 @@ def test_a_fit_that_hangs_costs_others_little(tmp_path: Path) -> None:
     assert held.bench.spent - others < 200 / 5 + 1
 
 
+def test_whose_work_is_the_same_for_fewer_rows_does_not_hang_twice(tmp_path: Path) -> None:
+    class Stepwise(Lawful):
+        def work(self, rows: int) -> float:  # noqa: ARG002
+            return 1.0
+
+    held = Held(tmp_path, [Lawful("ridge", 1e-5), Stepwise("mlp", 1e6)], budget_seconds=200)
+    (hung,) = [fit for fit in held.bench.fits if fit.candidate == "mlp"]
+    assert held.by_name["mlp"].failure == f"{hung.failure} with {hung.rows} rows already"
+
+
 def test_settings_that_are_better_are_found_and_taken_by_the_better_half_alone(tmp_path: Path) -> None:
     candidates = [Lawful(name, 1e-5, error=place + 1) for place, name in enumerate(CANDIDATES[:6])]
     for each in candidates:
