@@ -11,12 +11,13 @@ from sklearn import ensemble
 from threadpoolctl import ThreadpoolController
 
 from conf.schema import Choices, Range
-from models.candidates import skopsed
+from models.candidates import skopsed, sums
 from models.candidates.boosted import Boosted, Job
 from models.candidates.candidate import Space
 from models.candidates.forms import Levels, levels_of
 from models.candidates.learning import Classes
 from models.candidates.rows import Columns, Rows
+from models.candidates.sums import Sum
 from models.evaluation.metrics import Floats
 
 LEVELS = 254  # of a column, beside that of all others: it takes 255
@@ -71,8 +72,10 @@ class GradientBoosting(Boosted[Histograms]):
             "l2": Range(low=0.01, high=100, log=True),
         }
 
-    def load(self, folder: Path, columns: Columns) -> Histograms:
-        """Read the model."""
+    def load(self, folder: Path, columns: Columns) -> Histograms | Sum:
+        """Read the model; one that Spark has fitted is a sum of trees."""
+        if (folder / sums.FILE).exists():
+            return Sum.load(folder, columns)
         return Histograms(skopsed.load(folder), Levels.load(folder, columns), Classes.load(folder, columns))
 
     def _rounds(self, fitted: Histograms) -> int:

@@ -18,7 +18,6 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.exchange import answer as write_answer
 from conf.exchange import clean_up_on_sigterm, serve
@@ -30,7 +29,7 @@ from models.candidates.assembling import assemble, complete
 from models.candidates.bench import Bench, Entry
 from models.candidates.candidate import Candidate
 from models.candidates.course import Course
-from models.candidates.engines import engine_for, entrants, everyone, in_spark, opened
+from models.candidates.engines import engine_for, entrants, everyone, opened
 from models.candidates.ensemble import Ensemble
 from models.candidates.evidence import Evidence
 from models.candidates.finals import finish
@@ -81,13 +80,7 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
             memory_bytes=request.contest.memory_bytes,
             cores=request.cores,
         )
-        remote = in_spark(manifest.task) if engine == "spark" else frozenset[CandidateName]()
-        evidence = Evidence(request, manifest, course, bench, test, remote, notes)
-        if engine == "spark":
-            notes.append(
-                "the candidates that Spark fits have neither latency nor explanations, since their models answer in "
-                "Spark alone; they keep no limit of latency, for it was not measured"
-            )
+        evidence = Evidence(request, manifest, course, bench, test, notes)
         _run(bench, course, entries, evidence)
         if together:
             entries += _assembled(bench, course, entries, evidence)

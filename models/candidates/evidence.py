@@ -36,7 +36,6 @@ class Evidence:
         course: what was gone over.
         bench: that has the fits.
         test: rows of test.
-        remote: those whose models are Spark's, which answers no single row in a time that means anything.
         notes: gets what could not be looked at.
 
     """
@@ -46,7 +45,6 @@ class Evidence:
     course: Course
     bench: Bench
     test: Rows
-    remote: frozenset[CandidateName]
     notes: list[str]
 
     def standings(self, entries: Sequence[Entry], standings: Sequence[Standing]) -> list[Standing]:
@@ -55,7 +53,7 @@ class Evidence:
             each.model_copy(update={"size_bytes": _bytes(self.folder(entry))} if entry.final else {})
             for entry, each in zip(entries, standings, strict=True)
         ]
-        quick = self._each("latency", self._here(entries), self._latency, at_once=1)  # a quiet machine
+        quick = self._each("latency", entries, self._latency, at_once=1)  # a quiet machine
         self._note_slow(quick)
         shown = self._each(
             "evidence",
@@ -74,7 +72,7 @@ class Evidence:
         """Why each says what it says, on the same rows of test."""
         from models.candidates import explain
 
-        count = sum(1 for entry in self._here(entries) if entry.final)
+        count = sum(1 for entry in entries if entry.final)
         each = EXPLAINED * self.request.contest.budget_seconds * self.request.cores / max(1, count)
 
         def explained(entry: Entry) -> Any:
@@ -88,7 +86,7 @@ class Evidence:
             )
             return found.model_dump(mode="json")
 
-        found = self._each("explanation", self._here(entries), explained, at_once=self.request.cores)
+        found = self._each("explanation", entries, explained, at_once=self.request.cores)
         return [Explanation.model_validate(each) for each in found.values()]
 
     def assumptions(self, entries: Sequence[Entry]) -> list[Finding]:
@@ -143,13 +141,6 @@ class Evidence:
     def _places(self) -> Ints:
         """Numbers of the rows that folds are judged by, fold after fold."""
         return np.concatenate([fold.held for fold in self.course.folds])
-
-    def _here(self, entries: Sequence[Entry]) -> list[Entry]:
-        return [
-            entry
-            for entry in entries
-            if self.remote.isdisjoint([entry.name, *(each.name for each, _ in entry.members)])
-        ]
 
     def _each(
         self, what: str, entries: Sequence[Entry], show: Callable[[Entry], Any], *, at_once: int

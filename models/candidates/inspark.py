@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -13,13 +14,14 @@ import numpy as np
 from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.selecting import ContestRequest, Fit, FitTask
-from models.candidates.apart import Outcome
+from models.candidates.apart import Limits, Outcome, apart
 from models.candidates.boosted import HELD
+from models.candidates.brought import bring
 from models.candidates.fits import check_scores, fit_of, judged
 from models.candidates.learning import parts
 from models.candidates.rows import Rows
 
-CLOSE_SECONDS = 30.0
+CLOSE_SECONDS, BRING_SECONDS = 30.0, 120.0
 BOOSTED: tuple[CandidateName, ...] = ("gradient_boosting", "xgboost")
 _Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its input and its output
 
@@ -132,6 +134,12 @@ class SparkFits:
             metrics = judged(held, scores)
         except FranklinError as error:
             return fit.model_copy(update={"failure": str(error)})
+        if task.model is not None:
+            work = partial(bring, task.candidate, task.model, held.columns)
+            brought = apart(work, Limits(task.memory_bytes, BRING_SECONDS))
+            if brought.failure is not None:
+                failure = f"Spark has fitted it, but it could not be brought here: {brought.failure}"
+                return fit.model_copy(update={"failure": failure})
         return fit.model_copy(
             update={"metrics": metrics, "scores": str(task.scores.relative_to(self._request.run_folder))}
         )

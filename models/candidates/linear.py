@@ -67,7 +67,7 @@ class Linear(Candidate):
             weights, intercept = self._solve(strength, problem, classes)
         if not (np.isfinite(weights).all() and np.isfinite(intercept).all()):
             raise FranklinError(f"{self.title} did not converge: its weights are no finite numbers; leave it out")
-        return _lines(rows.columns, levels, classes, weights * scale, intercept * scale + mean)
+        return lines_of(rows.columns, levels, classes, weights * scale, intercept * scale + mean)
 
     def load(self, folder: Path, columns: Columns) -> Lines:
         """Read weights."""
@@ -180,7 +180,7 @@ class Lasso(Linear):
         return linear_model.LogisticRegression(solver="saga", max_iter=epochs, tol=TOLERANCE, **said)
 
 
-def _lines(columns: Columns, levels: Levels, classes: Classes | None, weights: Floats, intercept: Floats) -> Lines:
+def lines_of(columns: Columns, levels: Levels, classes: Classes | None, weights: Floats, intercept: Floats) -> Lines:
     """Give classes that were not seen a logit of minus infinity."""
     if classes is None or columns.task == "binary":
         return Lines(columns, levels, weights, intercept)

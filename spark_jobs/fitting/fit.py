@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,12 +23,11 @@ from conf.contests import CandidateName
 from conf.errors import FranklinError
 from conf.manifest import Manifest, read_manifest
 from conf.selecting import ContestRequest, Fit, FitTask
-from spark_jobs.fitting import constants
-from spark_jobs.fitting.learners import BOOSTED, LEARNERS, STOPS, Job, pipeline, rounds_of
+from spark_jobs.fitting import arrays, constants
+from spark_jobs.fitting.learners import BOOSTED, LEARNERS, STOPS, Job, pipeline, rounds_of, tables_of
 from spark_jobs.fitting.measuring import Taken, measured
 from spark_jobs.fitting.rows import PLACE, POOL, TEST, in_order, read_rows, taken
 from spark_jobs.session import kept
-from spark_jobs.sources.far import plain_url
 from spark_jobs.sources.faults import cause
 
 CHARACTERS = 300  # of what failed, at most
@@ -95,7 +94,7 @@ class Fits:
         try:
             with _in_time(self.spark, WARM_SECONDS, overdue), kept(self.pool.limit(WARM_ROWS)) as some:
                 for name in WARM if named is None or "xgboost" in named else WARM[:1]:
-                    pipeline(name, some, job).fit(some).transform(some).toPandas()
+                    pipeline(name, job, tables_of(name, some, job)).fit(some).transform(some).toPandas()
         except Exception:  # noqa: BLE001, nothing was asked for yet
             traceback.print_exc()
 
@@ -111,19 +110,20 @@ class Fits:
                     constants.save(score, task.model)
                 return
             job = Job(self.manifest, len(places), task.values, task.seed)
-            model = self._fitted(task, learn, job)
+            tables = tables_of(task.candidate, learn, job)
+            model = self._fitted(task, learn, job, tables)
         np.save(task.scores, self._scores(model, held, order))
         if task.model is not None:
-            model.write().overwrite().save(plain_url(str(task.model)))
+            arrays.save(self.spark, model.stages[-1], tables, task.model)
 
-    def _fitted(self, task: FitTask, learn: DataFrame, job: Job) -> PipelineModel:
+    def _fitted(self, task: FitTask, learn: DataFrame, job: Job, tables: Sequence[NDArray[np.int64]]) -> PipelineModel:
         if task.candidate not in LEARNERS:
             raise FranklinError(f"Spark has no {task.candidate}; it is fitted on one machine")
         if job.classed and learn.select("label").distinct().count() == 1:
             raise FranklinError("all rows are of one class, so there is nothing to learn")
         if task.candidate in BOOSTED:
             job = replace(job, rounds=self._rounds(task, learn, job))
-        return pipeline(task.candidate, learn, job).fit(learn)
+        return pipeline(task.candidate, job, tables).fit(learn)
 
     def _rounds(self, task: FitTask, learn: DataFrame, job: Job) -> int:
         """Boost without the rows to stop by, and say for how long it was worth it: as long, all rows are boosted."""
@@ -132,7 +132,7 @@ class Fits:
             return ROUNDS_OF_FEW
         stops = self.spark.createDataFrame(pd.DataFrame({PLACE: places, STOPS: True}))
         parted = learn.join(stops, PLACE, "left").fillna(value=False, subset=[STOPS])
-        return rounds_of(pipeline(task.candidate, parted, job).fit(parted).stages[-1])
+        return rounds_of(pipeline(task.candidate, job).fit(parted).stages[-1])
 
     def _scores(self, model: PipelineModel, held: DataFrame, order: NDArray[np.int64]) -> NDArray[np.float64]:
         scored = model.transform(held)

@@ -4,11 +4,12 @@ Settings are called as those of this machine's candidates (`models.candidates`).
 a penalty of leaves, are passed over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.ml import Pipeline
 from pyspark.ml import classification as of_classes
 from pyspark.ml import regression as of_values
@@ -147,11 +148,36 @@ LEARNERS: Mapping[CandidateName, Callable[[Job], Any]] = {
 }
 
 
-def pipeline(candidate: CandidateName, learn: DataFrame, job: Job) -> Pipeline:
-    """Make of rows what the candidate takes, and the candidate: linear models see levels, the others codes."""
+def tables_of(candidate: CandidateName, learn: DataFrame, job: Job) -> list[NDArray[np.int64]]:
+    """Give the level of each code, `(cardinality,)` for each column of codes, where levels are what it takes.
+
+    Codes with few rows, and those that predictions alone have, share level 0.
+    """
+    if candidate not in LINEAR:
+        return []
+    least, tables = round(job.value("level_rows", LEVEL_ROWS)), []
+    for code, described in zip(codes_of(job.manifest), job.manifest.categorical, strict=True):
+        found = learn.groupBy(code).count().where(F.col("count") >= least)
+        most = found.orderBy(F.desc("count"), code).limit(MOST_LEVELS)
+        kept = sorted(row[0] for row in most.collect())
+        table = np.zeros(described.cardinality, np.int64)
+        table[kept] = np.arange(1, len(kept) + 1)
+        tables.append(table)
+    return tables
+
+
+def pipeline(candidate: CandidateName, job: Job, tables: Sequence[NDArray[np.int64]] = ()) -> Pipeline:
+    """Make of rows what the candidate takes, and the candidate: linear models see levels, the others codes.
+
+    Args:
+        candidate: one of `LEARNERS`.
+        job: what it is to learn.
+        tables: of `tables_of`.
+
+    """
     numbers, codes = numbers_of(job.manifest), codes_of(job.manifest)
     if candidate in LINEAR:
-        stages = _one_hot(learn, job)
+        stages = _one_hot(job, tables)
     else:
         stages = [VectorAssembler(inputCols=[*numbers, *codes], outputCol=FEATURES)]
     return Pipeline(stages=[*stages, LEARNERS[candidate](job)])
@@ -185,21 +211,16 @@ def _grown(job: Job, depth: float) -> dict[str, Any]:
     }
 
 
-def _one_hot(learn: DataFrame, job: Job) -> list[Any]:
-    """Numbers beside a column for each level: codes with few rows, and those that predictions alone have, share one."""
+def _one_hot(job: Job, tables: Sequence[NDArray[np.int64]]) -> list[Any]:
+    """Numbers beside a column for each level."""
     numbers, codes = numbers_of(job.manifest), codes_of(job.manifest)
     if not codes:
         return [VectorAssembler(inputCols=numbers, outputCol=FEATURES)]
-    least = round(job.value("level_rows", LEVEL_ROWS))
     levels = [f"l{i}" for i in range(len(codes))]
-    said = []
-    for code, level, described in zip(codes, levels, job.manifest.categorical, strict=True):
-        found = learn.groupBy(code).count().where(F.col("count") >= least)
-        most = found.orderBy(F.desc("count"), code).limit(MOST_LEVELS)
-        kept = sorted(row[0] for row in most.collect())
-        table = np.zeros(described.cardinality, np.int64)
-        table[kept] = np.arange(1, len(kept) + 1)
-        said.append(f"cast(element_at(array({','.join(map(str, table))}), {code} + 1) as double) as {level}")
+    said = [
+        f"cast(element_at(array({','.join(map(str, table))}), {code} + 1) as double) as {level}"
+        for code, level, table in zip(codes, levels, tables, strict=True)
+    ]
     vectors = [f"{level}_v" for level in levels]
     return [
         SQLTransformer(statement=f"select *, {', '.join(said)} from __THIS__"),  # noqa: S608, numbers and names of ours

@@ -69,3 +69,16 @@ def test_boosting_stops_by_the_rows_that_it_would_hold_out_here(where: list[int]
     assert list(found) == list(learn[held])
     assert len(found) == (2 if where is None else 10)
     assert where is None or set(days[found]) == {2}  # type: ignore[index]
+
+
+def test_a_model_that_is_not_there_is_a_failed_fit(tmp_path: Path) -> None:
+    np.save(tmp_path / "learn.npy", np.arange(4))
+    told = {"phase": "final", "fold": -1, "seed": 3, "values": {}, "model": tmp_path, "memory_bytes": 2**30}
+    files = {"learn": tmp_path / "learn.npy", "held": None, "scores": tmp_path / "scores.npy"}
+    task = FitTask.model_validate({"candidate": "ridge"} | told | files | {"timeout_seconds": 1, "threads": 1})
+    command = [sys.executable, "-c", SERVICE.format(scores="[.1, .9, .1, .9]", folder=tmp_path)]
+    with SparkFits(command, contest_request(tmp_path, tmp_path), POOL, POOL) as fits:
+        found: list[Fit] = []
+        fits.do([task], found.append)
+    (fit,) = found
+    assert str(fit.failure).startswith("Spark has fitted it, but it could not be brought here: FileNotFoundError")

@@ -22,6 +22,8 @@ from conf.compose import compose
 from conf.contests import CandidateName
 from conf.manifest import WHERE, Manifest
 from conf.selecting import ContestRequest, Fit, FitTask
+from models.candidates import named
+from models.candidates.brought import bring
 from models.candidates.inspark import SparkFits
 from models.candidates.rows import Columns, Rows
 from spark_jobs.fitting.fit import Fits
@@ -30,6 +32,15 @@ from tests.spark_jobs.conftest import SPARK
 
 pytestmark = pytest.mark.spark
 ROWS = 1200
+SMALL: dict[CandidateName, dict[str, float]] = {
+    "linear_regression": {},
+    "logistic_regression": {},
+    "lasso": {},
+    "decision_tree": {"leaf_rows": 50},
+    "random_forest": {"trees": 7, "depth": 6},
+    "gradient_boosting": {"leaves": 3},
+    "xgboost": {"leaves": 7},
+}
 
 
 def read(folder: Path, manifest: Manifest, *splits: Any) -> Rows:
@@ -175,7 +186,7 @@ def test_chances_are_those_of_scikit_learn_and_a_model_is_kept(
     task = task_of("logistic_regression", tmp_path, learn, held, values={"level_rows": 1}, model=tmp_path / "model")
     assert fits.do(task).failure is None
     np.testing.assert_allclose(np.load(task.scores), expected, atol=0.03)
-    assert (tmp_path / "model" / "metadata").exists()
+    assert (tmp_path / "model" / "arrays.npz").exists()
     least = roc_auc_score(test.label, peer.predict_proba(one_hot(test))[:, 1]) - 0.05
     final = task_of("decision_tree", tmp_path, learn, None)
     assert fits.do(final).failure is None
@@ -185,6 +196,24 @@ def test_chances_are_those_of_scikit_learn_and_a_model_is_kept(
     unknown = fits.do(task_of("lightgbm", tmp_path, learn, held))
     assert "Spark has no lightgbm" in str(unknown.failure)
     assert fits.do(task_of("majority", tmp_path, learn, held)).failure is None
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_what_spark_has_fitted_answers_the_same_without_it(
+    task: str, spark: SparkSession, tmp_path: Path, places: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> None:
+    manifest = write_feature_set(tmp_path / "set", task, ROWS)
+    test, fits = read(tmp_path / "set", manifest, "test"), Fits(spark, request_of(tmp_path / "set", tmp_path))
+    for name, values in SMALL.items():
+        if task not in named(name).tasks or (task == "multiclass" and name == "gradient_boosting"):
+            continue
+        final = task_of(name, tmp_path, places[0], None, values=values, model=tmp_path / "models" / name)
+        assert fits.do(final).failure is None
+        assert final.model
+        bring(name, final.model, test.columns)
+        found = named(name).load(final.model, test.columns).predict(test)
+        np.testing.assert_allclose(found, np.load(final.scores), rtol=1e-4, atol=1e-6, err_msg=name)
+        assert not list(final.model.rglob("*.parquet"))
 
 
 @pytest.mark.soak
