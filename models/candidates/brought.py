@@ -3,6 +3,7 @@
 What the service of `spark_jobs.fitting` leaves of a final fit is read once, and saved as the candidate's own.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import xgboost
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
+from conf.checkpoints import PARTIAL
 from conf.contests import CandidateName
 from models.candidates.candidate import Fitted
 from models.candidates.forms import Levels
@@ -25,10 +27,13 @@ FILE = "arrays.npz"  # as `spark_jobs.fitting.arrays` says what is in it
 
 
 def bring(candidate: CandidateName, folder: Path, columns: Columns) -> None:
-    """Make of what Spark has left in `folder` what `Candidate.load` reads there."""
-    fitted = brought(candidate, folder, columns)
-    (folder / FILE).unlink(missing_ok=True)
-    fitted.save(folder)
+    """Put in the place of what Spark has left in `folder` what `Candidate.load` reads; whole, or not at all."""
+    fitted, partial = brought(candidate, folder, columns), folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)  # of a try that was interrupted
+    partial.mkdir()
+    fitted.save(partial)
+    shutil.rmtree(folder)
+    partial.rename(folder)
 
 
 def brought(candidate: CandidateName, folder: Path, columns: Columns) -> Fitted:
@@ -79,7 +84,8 @@ def _grown(arrays: dict[str, Any], features: int) -> list[Tree]:
 
 
 def _depth(nodes: Any) -> int:
-    depths = np.zeros(len(nodes), np.int64)
-    for place in np.flatnonzero(nodes["left_child"] >= 0):  # a node comes before its children
-        depths[[nodes["left_child"][place], nodes["right_child"][place]]] = depths[place] + 1
-    return int(depths.max())
+    level, depth = np.zeros(1, np.int64), -1
+    while len(level):
+        inner = level[nodes["left_child"][level] >= 0]
+        level, depth = np.concatenate([nodes["left_child"][inner], nodes["right_child"][inner]]), depth + 1
+    return depth

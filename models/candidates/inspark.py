@@ -16,12 +16,12 @@ from conf.errors import FranklinError
 from conf.selecting import ContestRequest, Fit, FitTask
 from models.candidates.apart import Limits, Outcome, apart
 from models.candidates.boosted import HELD
-from models.candidates.brought import bring
 from models.candidates.fits import check_scores, fit_of, judged
 from models.candidates.learning import parts
-from models.candidates.rows import Rows
+from models.candidates.rows import Columns, Rows
 
-CLOSE_SECONDS, BRING_SECONDS = 30.0, 120.0
+CLOSE_SECONDS = 30.0
+BRING_SECONDS = 120.0  # that reading a fitted model may take
 BOOSTED: tuple[CandidateName, ...] = ("gradient_boosting", "xgboost")
 _Service = tuple[subprocess.Popen[str], IO[str], IO[str]]  # the process, its input and its output
 
@@ -46,7 +46,7 @@ class SparkFits:
         self._service: _Service | None = None
 
     def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
-        """Have candidates fitted, one after the other, and judge their scores.
+        """Have candidates fitted, one after the other, judge their scores, and bring models that are kept here.
 
         What the service fails to answer is a failure, and the next task starts it anew.
         """
@@ -135,11 +135,20 @@ class SparkFits:
         except FranklinError as error:
             return fit.model_copy(update={"failure": str(error)})
         if task.model is not None:
-            work = partial(bring, task.candidate, task.model, held.columns)
-            brought = apart(work, Limits(task.memory_bytes, BRING_SECONDS))
+            brought = apart(partial(_bring, task, held.columns), Limits(task.memory_bytes, BRING_SECONDS))
+            took = {"seconds": fit.seconds + brought.seconds}
+            took["processor_seconds"] = fit.processor_seconds + brought.processor_seconds
+            fit = fit.model_copy(update=took)
             if brought.failure is not None:
-                failure = f"Spark has fitted it, but it could not be brought here: {brought.failure}"
+                failure = f"{brought.failure}, while what Spark had fitted was brought here"
                 return fit.model_copy(update={"failure": failure})
         return fit.model_copy(
             update={"metrics": metrics, "scores": str(task.scores.relative_to(self._request.run_folder))}
         )
+
+
+def _bring(task: FitTask, columns: Columns) -> None:
+    from models.candidates.brought import bring  # with all libraries of candidates, which this process needs not
+
+    if task.model is not None:
+        bring(task.candidate, task.model, columns)

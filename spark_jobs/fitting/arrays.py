@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 
 from spark_jobs.sources.far import plain_url
@@ -49,20 +50,14 @@ def _save(folder: Path, tables: Sequence[NDArray[np.int64]], **named: NDArray[An
 
 def _trees(spark: SparkSession, model: Any, place: Path) -> Arrays:
     """Read nodes as MLlib saves them, the one way to them that Spark Connect has, too."""
-    model.write().overwrite().save(plain_url(str(place)))
-    nodes = spark.read.parquet(plain_url(str(place / "data")))
-    one = "nodeData" not in nodes.columns
-    nodes = nodes.select(F.lit(0).alias("treeID"), "*") if one else nodes.select("treeID", "nodeData.*")
-    split = F.col("split")
-    found = nodes.select(
-        *("treeID", "id", "leftChild", "rightChild", "prediction", "impurityStats"),
-        split["featureIndex"].alias("feature"),
-        F.coalesce(F.get(split["leftCategoriesOrThreshold"], F.lit(0)), F.lit(0.0)).alias("threshold"),
-    ).toPandas()
-    shutil.rmtree(place)
-    found = found.sort_values(["treeID", "id"])
     shares = hasattr(model, "numClasses") and not hasattr(model, "getLossType")  # boosted trees have values
-    values = np.stack(list(found["impurityStats"])) if shares else found["prediction"].to_numpy()[:, None]
+    try:
+        model.write().overwrite().save(plain_url(str(place)))
+        found = _nodes(spark.read.parquet(plain_url(str(place / "data"))), "impurityStats" if shares else "prediction")
+    finally:
+        if place.exists():  # else a server of Spark Connect has it, on another machine
+            shutil.rmtree(place)
+    values = np.stack(list(found["told"])) if shares else found["told"].to_numpy()[:, None]
     return {
         "left": found["leftChild"].to_numpy(np.int64),
         "right": found["rightChild"].to_numpy(np.int64),
@@ -72,3 +67,16 @@ def _trees(spark: SparkSession, model: Any, place: Path) -> Arrays:
         "counts": found.groupby("treeID").size().to_numpy(),
         "weights": np.array(getattr(model, "treeWeights", [1.0])),
     }
+
+
+def _nodes(nodes: DataFrame, told: str) -> pd.DataFrame:
+    """Order the nodes of all trees, of which one alone has no number; `told` is the column of what a node says."""
+    one = "nodeData" not in nodes.columns
+    nodes = nodes.select(F.lit(0).alias("treeID"), "*") if one else nodes.select("treeID", "nodeData.*")
+    found = nodes.select(
+        *("treeID", "id", "leftChild", "rightChild"),
+        F.col(told).alias("told"),
+        F.col("split.featureIndex").alias("feature"),
+        F.coalesce(F.get("split.leftCategoriesOrThreshold", F.lit(0)), F.lit(0.0)).alias("threshold"),
+    )
+    return found.toPandas().sort_values(["treeID", "id"])

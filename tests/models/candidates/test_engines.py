@@ -1,5 +1,7 @@
 """Who takes part, and where fits are done."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +20,12 @@ def test_what_is_sent_to_spark_is_what_it_fits() -> None:
     assert set(learners.LEARNERS) == in_spark("binary") == in_spark("regression") == IN_SPARK
     assert IN_SPARK - in_spark("multiclass") == {"gradient_boosting"}
     assert learners.BOOSTED == BOOSTED
+
+
+def test_who_takes_part_is_known_without_the_libraries_that_fit() -> None:
+    heavy = "{'sklearn', 'xgboost', 'lightgbm', 'torch', 'pyspark'}"
+    said = f"import sys, models.candidates.engines; assert not {heavy} & set(sys.modules), sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", said], check=True)
 
 
 def test_auto_is_spark_where_copies_of_the_rows_do_not_fit_into_the_memory_of_a_fit(tmp_path: Path) -> None:

@@ -81,4 +81,6 @@ def test_a_model_that_is_not_there_is_a_failed_fit(tmp_path: Path) -> None:
         found: list[Fit] = []
         fits.do([task], found.append)
     (fit,) = found
-    assert str(fit.failure).startswith("Spark has fitted it, but it could not be brought here: FileNotFoundError")
+    assert str(fit.failure).startswith("FileNotFoundError")
+    assert str(fit.failure).endswith(", while what Spark had fitted was brought here")
+    assert fit.seconds > 1  # what the service says it has taken, and bringing

@@ -72,6 +72,19 @@ def test_fits_that_run_side_by_side_share_the_clock(tmp_path: Path) -> None:
     assert [fit.rows for fit in two.entries[0].folds] == [fit.rows for fit in one.entries[0].folds]
 
 
+def test_the_clock_of_a_step_goes_on_until_its_last_fit_ends(tmp_path: Path) -> None:
+    slow = Lawful("mlp", 1e-2)
+    held = Held(tmp_path, [Lawful("ridge", 1e-5), slow], budget_seconds=500, at_once=2, whole=False)
+    assert held.bench.spent == pytest.approx(sum(fit.seconds for fit in held.bench.fits if fit.candidate == "mlp"))
+
+
+def test_a_final_fit_on_more_rows_has_no_longer_than_is_left_however_many_run_beside_it(tmp_path: Path) -> None:
+    others = [Lawful(name, 0.03, error=2) for name in CANDIDATES[3:7]]
+    held = Held(tmp_path, [*others, Lawful("lightgbm", 0.03)], budget_seconds=200, at_once=2)
+    assert held.by_name["lightgbm"].final.rows > 1.5 * held.by_name["lightgbm"].share * 4000
+    assert held.bench.spent <= 200
+
+
 def test_a_fit_that_hangs_costs_others_little(tmp_path: Path) -> None:
     cheap = [Lawful(name, 1e-4) for name in CANDIDATES[:4]]
     held = Held(tmp_path, [*cheap, Lawful("mlp", 1e6)], budget_seconds=200)
