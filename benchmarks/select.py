@@ -3,8 +3,8 @@
     python -m benchmarks.select [--sets ...] [--seeds 11 12 13 14 15] [--seconds 600] [--peers PYTHON ...]
         [--kept FILE] [--overrides ...]
 
-All get the same encoded train, validation and test rows and so many seconds (ours has 88 % of them for fits, the
-rest for what it shows beside them); the test metric is judged here, for all alike. Contestants are paired by seed;
+All get the same encoded train, validation and test rows and so many seconds (ours has `for_fits` of them for fits,
+the rest for what it shows beside them); the test metric is judged here, for all alike. Contestants are paired by seed;
 of the bundled sets, a seed has rows of its own for test. Differences are such that more is better for franklin, with
 the 95 % t interval over seeds: "as good" means that franklin's best is not behind by more than that. Peers are looked
 for in this environment, then in those of the interpreters of `--peers`; who is nowhere, or fails, is said and left out:
@@ -14,7 +14,7 @@ for in this environment, then in those of the interpreters of `--peers`; who is 
     done
     python -m benchmarks.select --peers /tmp/peers/*/bin/python
 
-All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
+All sets and seeds take hours (`benchmarks/select.jsonl` has those of RESULTS.md). With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
 chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
 """
 
@@ -48,7 +48,8 @@ from flows.engines import CONTEST
 from models.evaluation.metrics import judge, main_metric
 
 BEST, RECOMMENDED = "franklin, best", "franklin, recommended"
-FITS = 0.88  # of the time for ours: what the contest shows beside fits takes some, too
+# What our contest does beside fits: imports, rows, assumptions and the report, in seconds, and explanations of a share.
+BESIDE, SHARE = 20.0, 0.05
 TENTH = 0.1  # of the winner's latency, that the recommended one may take
 Run = dict[str, Any]  # metric, seconds, chosen, one_p50_seconds
 Runs = dict[str, dict[int, Run]]  # contestant -> seed -> what it reached
@@ -87,6 +88,11 @@ def _of(standing: Standing, metric: str, seconds: float) -> Run:
         "chosen": standing.candidate,
         "one_p50_seconds": one,
     }
+
+
+def for_fits(seconds: float) -> int:
+    """Seconds of the budget, so that all of a contest takes as many as are asked for."""
+    return max(1, round((1 - SHARE) * seconds - BESIDE))
 
 
 def peer(name: str, pythons: Sequence[str], rows: Path, folder: Path, *, seconds: float, seed: int) -> Run | str:
@@ -197,7 +203,7 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_ou
     folder = home / (name if name in FLIGHTS else f"{name}-{seed}")
     said = experiment(name, folder, seed)
     features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
-    budget = f"contest.budget_seconds={round(FITS * options.seconds)}"
+    budget = f"contest.budget_seconds={for_fits(options.seconds)}"
     runs = contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides])
     for who, run in runs.items():
         print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
