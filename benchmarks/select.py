@@ -14,8 +14,9 @@ for in this environment, then in those of the interpreters of `--peers`; who is 
     done
     python -m benchmarks.select --peers /tmp/peers/*/bin/python
 
-All sets and seeds take hours (`benchmarks/select.jsonl` has those of RESULTS.md). With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
+All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
 chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
+`benchmarks/select.jsonl` has those of RESULTS.md.
 """
 
 import argparse
