@@ -16,7 +16,7 @@ for in this environment, then in those of the interpreters of `--peers`; who is 
 
 All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
 chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
-`benchmarks/select.jsonl` has those of RESULTS.md.
+`benchmarks/select.jsonl` has those of which RESULTS.md has five seeds; lines do not say of which version they are.
 """
 
 import argparse

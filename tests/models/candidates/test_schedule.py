@@ -96,7 +96,7 @@ def test_a_fit_that_hangs_costs_others_little(tmp_path: Path) -> None:
 
 def test_whose_work_is_the_same_for_fewer_rows_does_not_hang_twice(tmp_path: Path) -> None:
     class Stepwise(Lawful):
-        def work(self, rows: int) -> float:  # noqa: ARG002
+        def work(self, rows: int) -> float:  # noqa: ARG002 -- the same for all
             return 1.0
 
     held = Held(tmp_path, [Lawful("ridge", 1e-5), Stepwise("mlp", 1e6)], budget_seconds=200)
