@@ -7,7 +7,8 @@ All get the same encoded train, validation and test rows and so many seconds (ou
 the rest for what it shows beside them); the test metric is judged here, for all alike. Contestants are paired by seed;
 of the bundled sets, a seed has rows of its own for test. Differences are such that more is better for franklin, with
 the 95 % t interval over seeds: "as good" means that franklin's best is not behind by more than that. Peers are looked
-for in this environment, then in those of the interpreters of `--peers`; who is nowhere, or fails, is said and left out:
+for in this environment, then in those of the interpreters of `--peers`; who is nowhere, or fails on a seed, is said and
+left out of it:
 
     for peer in "flaml[automl]" autogluon.tabular[all]; do
         python -m venv /tmp/peers/${peer%%[*} && /tmp/peers/${peer%%[*}/bin/pip install "$peer" pandas
@@ -54,6 +55,7 @@ BESIDE, SHARE = 20.0, 0.05
 TENTH = 0.1  # of the winner's latency, that the recommended one may take
 Run = dict[str, Any]  # metric, seconds, chosen, one_p50_seconds
 Runs = dict[str, dict[int, Run]]  # contestant -> seed -> what it reached
+LeftOut = dict[str, dict[int, str]]  # peer -> seed -> why it has no run
 
 
 def contest(said: str, features: Path, folder: Path, seed: int, overrides: Sequence[str]) -> dict[str, Run]:
@@ -128,12 +130,11 @@ def paired(ours: Sequence[float], theirs: Sequence[float], sign: int) -> tuple[f
 
 def verdicts(runs: Runs, sign: int) -> dict[str, Any]:
     """Say what became of what has to be reached: as good as the best peer, quick; and of boosting against networks."""
-    means = {who: statistics.mean(run["metric"] for run in of.values()) for who, of in runs.items()}
-    others = [who for who in means if who not in (BEST, RECOMMENDED)]
+    others = {who: _against(runs, BEST, who, sign) for who in runs if who not in (BEST, RECOMMENDED)}
     said: dict[str, Any] = {}
     if others:
-        best = max(others, key=lambda who: sign * means[who])
-        gap, reach = _against(runs, BEST, best, sign)
+        best = min(others, key=lambda who: others[who][0])
+        gap, reach = others[best]
         said["best_peer"], said["ahead_of_it"], said["reach"] = best, gap, reach
         said["as_good"] = gap + (reach or 0) >= 0
     simpler = [seed for seed, run in runs[RECOMMENDED].items() if run["chosen"] != runs[BEST][seed]["chosen"]]
@@ -161,7 +162,7 @@ def _against(runs: Runs, who: str, other: str, sign: int) -> tuple[float, float 
     return paired(ours, theirs, sign)
 
 
-def show(name: str, task: Task, runs: Runs, left_out: dict[str, str], seconds: float) -> None:
+def show(name: str, task: Task, runs: Runs, left_out: LeftOut, seconds: float) -> None:
     """Print the table of one set and its JSON line."""
     metric = main_metric(task)
     sign = 1 if metric.higher_is_better else -1
@@ -181,26 +182,30 @@ def show(name: str, task: Task, runs: Runs, left_out: dict[str, str], seconds: f
             *(f"{statistics.median(run['seconds'] for run in of.values()):.0f}", f"{one * 1000:.2f}" if one else "-"),
         )
     Console(width=150).print(shown)
-    for who, why in left_out.items():
-        print(f"{who} is left out: {why}")
+    for who, of_seeds in left_out.items():
+        for why in dict.fromkeys(of_seeds.values()):
+            seeds = ", ".join(str(seed) for seed, said in of_seeds.items() if said == why)
+            print(f"{who} is left out of seed {seeds}: {why}")
     said = verdicts(runs, sign)
     facts = {"benchmark": "select", "set": name, "metric": metric.name, "seconds": seconds, "left_out": left_out}
     print(json.dumps({**facts, "machine": machine(), "time": time.time(), "verdicts": said, "runs": runs}))
 
 
-def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Task, Runs, dict[str, str]]:
+def hold(name: str, home: Path, options: argparse.Namespace) -> tuple[Task, Runs, LeftOut]:
     """Have all contestants choose for one set, seed by seed, one after the other."""
     runs: Runs = {}
-    left_out: dict[str, str] = {}
-    lines = [before(options, name, seed) or _hold(name, home, seed, options, left_out) for seed in options.seeds]
+    left_out: LeftOut = {}
+    lines = [before(options, name, seed) or _hold(name, home, seed, options) for seed in options.seeds]
     for line in lines:
         for who, run in line["runs"].items():
             runs.setdefault(who, {})[line["seed"]] = run
-    return lines[0]["task"], {who: of for who, of in runs.items() if who not in left_out}, left_out
+        for who, why in line.get("failed", {}).items():
+            left_out.setdefault(who, {})[line["seed"]] = why
+    return lines[0]["task"], runs, left_out
 
 
-def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_out: dict[str, str]) -> dict[str, Any]:
-    """Have all choose once, and keep it; who can't is `left_out`, of later seeds as well."""
+def _hold(name: str, home: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Have all choose once, and keep it, with why those failed that did."""
     folder = home / (name if name in FLIGHTS else f"{name}-{seed}")
     said = experiment(name, folder, seed)
     features = folder / "features" if (folder / "rows").exists() else prepare(said, folder)
@@ -208,17 +213,17 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace, left_ou
     runs = contest(said, features, folder / f"ours-{seed}", seed, [budget, *options.overrides])
     for who, run in runs.items():
         print(f"{name} seed {seed} {who}: {run}", file=sys.stderr)
+    failed = {}
     for who in PEERS:
-        if who in left_out:
-            continue
         pythons, place = [sys.executable, *options.peers], folder / f"{who}-{seed}"
         found = peer(who, pythons, folder / "rows", place, seconds=options.seconds, seed=seed)
         print(f"{name} seed {seed} {who}: {found}", file=sys.stderr)
         if isinstance(found, str):
-            left_out[who] = found
+            failed[who] = found
         else:
             runs[who] = found
     line = {**_asked(options, name, seed), "time": time.time(), "task": read_manifest(str(features)).task, "runs": runs}
+    line["failed"] = failed
     if options.kept:
         with options.kept.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(line) + "\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 CORES = 2
+FEW = 5000  # rows
 
 
 class Asked(NamedTuple):
@@ -63,7 +64,9 @@ def flaml(asked: Asked) -> tuple[Predict, str]:
 def autogluon(asked: Asked) -> tuple[Predict, str]:
     """AutoGluon (Erickson et al. 2020) with its best quality: bagged and stacked, each bag on rows of all days.
 
-    So all rows are learned from, as others do in the end; with validation as tuning data it would leave those out.
+    So all rows are learned from, as others do in the end; with validation as tuning data it would leave those out. On
+    few rows it stacks without trying first whether that is well (`dynamic_stacking`): in the quarter of a minute that
+    this gets, now and then no model is through, and then the fit itself fails, "Learner is already fit".
     """
     import pandas as pd
     from autogluon.tabular import TabularPredictor
@@ -77,6 +80,7 @@ def autogluon(asked: Asked) -> tuple[Predict, str]:
         presets="best_quality",
         num_cpus=CORES,
         num_gpus=0,
+        dynamic_stacking=len(rows) >= FEW,
         ds_args={"memory_safe_fits": False},  # those would be processes of ray
         verbosity=0,
     )

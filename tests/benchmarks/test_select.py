@@ -57,11 +57,24 @@ def test_what_has_to_be_reached_is_said() -> None:
 
 
 def test_a_table_and_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    show("flights", "binary", RUNS, {"autogluon": "not installed in any interpreter"}, 60)
+    show("flights", "binary", RUNS, {"autogluon": dict.fromkeys((3, 4), "not installed in any interpreter")}, 60)
     shown, _, line = capsys.readouterr().out.rstrip().rpartition("\n")
-    assert "autogluon is left out: not installed in any interpreter" in shown
+    assert "autogluon is left out of seed 3, 4: not installed in any interpreter" in shown
     assert "+0.0050 ±" in shown
     assert json.loads(line)["verdicts"]["as_good"] is True
+
+
+def test_a_peer_that_failed_on_a_seed_is_paired_on_the_others(tmp_path: Path) -> None:
+    asked = Namespace(kept=tmp_path / "kept.jsonl", seeds=[1, 2], seconds=60, overrides=[], peers=[])
+    line = {"set": "wine", "seconds": 60, "overrides": "", "machine": machine(), "task": "multiclass", "time": 0}
+    through = {who: of[1] for who, of in RUNS.items()}
+    without = {who: of[2] for who, of in RUNS.items() if who != "autogluon"}
+    lines = [{"seed": 1, "runs": through, "failed": {}}, {"seed": 2, "runs": without, "failed": {"autogluon": "died"}}]
+    asked.kept.write_text("".join(json.dumps(line | each) + "\n" for each in lines), encoding="utf-8")
+    _, runs, left_out = hold("wine", tmp_path, asked)
+    assert left_out == {"autogluon": {2: "died"}}
+    assert list(runs["autogluon"]) == [1]
+    assert verdicts(runs, 1)["best_peer"] == "flaml"
 
 
 def test_what_is_kept_is_not_held_again_if_it_was_asked_alike(tmp_path: Path) -> None:
