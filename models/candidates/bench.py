@@ -124,11 +124,13 @@ class Bench:
         self._journal = Journal(run_folder / JOURNAL)
         self.spent, self._done, self.expected = 0.0, 0, 0
         self._quickest = dict.fromkeys(fits.values(), float("inf"))  # fit of each
+        self._counted = set[Key]()
 
     def do(self, wanted: Sequence[Wanted]) -> list[Fit]:
         """Have candidates fitted on rows of the pool, and judged on others, or find that they were.
 
-        What it took counts in `spent`, of fits that were found as well: so a retried contest decides as the first did.
+        What it took counts in `spent`, once, of fits that a former try has left as well: so a retried contest decides
+        as the first did.
 
         Returns:
             Fits in the order of `wanted`.
@@ -158,9 +160,11 @@ class Bench:
 
             if absent:
                 fits.do(absent, done)
-        answers = [found[key_of_task(task, len(each.learn))] for each, task in zip(wanted, tasks, strict=True)]
-        self._account([each.entry for each in wanted], answers)
-        return answers
+        keys = [key_of_task(task, len(each.learn)) for each, task in zip(wanted, tasks, strict=True)]
+        asked = {key: each.entry for key, each in zip(keys, wanted, strict=True) if key not in self._counted}
+        self._account(list(asked.values()), [found[key] for key in asked])
+        self._counted |= asked.keys()
+        return [found[key] for key in keys]
 
     def _task(self, wanted: Wanted) -> FitTask:
         folder = self.run_folder / FITS

@@ -11,7 +11,8 @@ Name = TypeVar("Name", bound=str)
 FLATTEST, STEEPEST, FARTHEST = 1.0, 2.0, 30.0
 QUICKEST = 1e-3  # second: what is less is noise
 OWN = 0.2  # of a fit's seconds make its law at least: what is left beside a start may be noise alone
-MARGIN = 1.25  # seconds that are reserved for each predicted one
+MARGIN = 1.25  # seconds that are reserved for each predicted one of a fit
+MARGIN_OF_FOLDS = 1.1  # and of a candidate's folds, of which what the first take tells what the others do
 FEWEST_SECONDS = 10.0  # that a fit may take however poor the budget is: a network has to start
 PATIENCE = 3.0  # times its predicted seconds, after which a fit is ended
 STEPS = 40  # of a bisection
@@ -79,28 +80,12 @@ def allot(needs: Mapping[Name, float], purse: float, weights: Mapping[Name, floa
     return found
 
 
-def share_within(sizes: Sequence[int], seconds: Callable[[int], float], purse: float, fit_seconds: float) -> float:
-    """Find the largest share of the rows on which fits of such full sizes keep purse and `fit_seconds`.
-
-    Args:
-        sizes: rows of each fit, if it has all of them.
-        seconds: predicted for so many rows.
-        purse: seconds for all of them.
-        fit_seconds: for one.
-
-    Returns:
-        0 to 1; 1 if all rows do.
-
-    """
-
-    def fits(share: float) -> bool:
-        times = [MARGIN * seconds(round(share * size)) for size in sizes]
-        return sum(times) <= purse and max(times) <= fit_seconds
-
-    if fits(1.0):
+def largest_share(pays: Callable[[float], bool]) -> float:
+    """Find the largest share that pays, if all smaller ones do: 0 to 1; 1 if all does, 0 if none."""
+    if pays(1.0):
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        low, high = (middle, high) if pays(middle) else (low, middle)
     return low

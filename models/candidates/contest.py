@@ -35,7 +35,7 @@ from models.candidates.evidence import Evidence
 from models.candidates.finals import finish
 from models.candidates.folds import Folds, draw_folds
 from models.candidates.ladder import letters, recommend
-from models.candidates.reading import columns_of, flattered, read_rows
+from models.candidates.reading import columns_of, flattered, map_rows, read_rows
 from models.candidates.rows import Rows
 from models.candidates.schedule import climb, judge_all
 from models.candidates.standings import compared, scale_of, standing
@@ -59,13 +59,14 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
     started, manifest = time.monotonic(), read_manifest(request.feature_set)
     notes = [*request.notes, *flattered(manifest)]
     columns = columns_of(manifest)
-    pool = read_rows(request.feature_set, manifest, ("train", "validation"))
-    test = read_rows(request.feature_set, manifest, ("test",))
+    engine = engine_for(request.contest, manifest, columns)
+    read = partial(map_rows, aside=request.run_folder) if engine == "spark" else read_rows
+    pool = read(request.feature_set, manifest, ("train", "validation"))
+    test = read(request.feature_set, manifest, ("test",))
     folds = _usable(pool, test, draw_folds(pool, request.contest.folds, request.seed), manifest, notes)
     candidates = entrants(request.contest, everyone(request) if every is None else every, columns, notes)
     for module in {module for each in candidates for module in each.imports}:
         import_module(module)  # takes seconds, and each fit would pay them
-    engine = engine_for(request.contest, manifest, columns)
     together = any(isinstance(each, Ensemble) for each in candidates)
     candidates = [each for each in candidates if not isinstance(each, Ensemble)]
     entries = [Entry(each) for each in candidates]

@@ -8,7 +8,7 @@ import numpy as np
 
 from conf.contests import CandidateName
 from models.candidates.bench import Bench, Entry, Wanted
-from models.candidates.budget import MARGIN, share_within
+from models.candidates.budget import MARGIN, largest_share
 from models.candidates.course import Course
 from models.candidates.folds import Fold
 from models.candidates.purses import final_clock
@@ -61,11 +61,15 @@ def _shares(bench: Bench, course: Course, entries: Sequence[Entry]) -> dict[Cand
     for entry in best_first(bench, entries):
         own = MARGIN * final_clock(bench, course, entry)
         clock = bench.at_once(entry) * (own + max(0.0, left))
-        share = share_within([rows], partial(bench.seconds, entry), clock, longest)
+        share = largest_share(partial(_pays, bench, entry, rows, min(clock, longest)))
         if entry.share < 1 and share >= min(1.0, MORE * entry.share):
             found[entry.name] = share
             left -= MARGIN * bench.clock(entry, round(share * rows)) - own
     return found
+
+
+def _pays(bench: Bench, entry: Entry, rows: int, seconds: float, share: float) -> bool:
+    return MARGIN * bench.seconds(entry, round(share * rows)) <= seconds
 
 
 def best_first(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:

@@ -3,7 +3,6 @@
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -38,11 +37,11 @@ class SparkFits:
         Args:
             command: of the service; the request's path comes behind it.
             request: of the contest.
-            pool: rows of train, then of validation; their labels judge the scores.
+            pool: rows of train, then of validation; of these and of test, the labels judge scores.
             test: rows of test.
 
         """
-        self._command, self._request, self._pool, self._test = command, request, pool, test
+        self._command, self._request, self._pool, self._test = command, request, pool.bare(), test.bare()
         self._service: _Service | None = None
 
     def do(self, tasks: Sequence[FitTask], done: Callable[[Fit], None]) -> None:
@@ -63,9 +62,8 @@ class SparkFits:
         """Say by which rows boosting stops: the same that it holds out where it is fitted here."""
         if task.candidate not in BOOSTED:
             return task
-        learn, pool = np.load(task.learn), self._pool
-        bare = replace(pool, numbers=pool.numbers[:, :0], codes=pool.codes[:, :0])  # it takes no copies of the rest
-        _, held = parts(bare.take(learn), HELD, task.seed)
+        learn = np.load(task.learn)
+        _, held = parts(self._pool.take(learn), HELD, task.seed)
         path = task.scores.with_suffix(".stop.npy")
         np.save(path, learn[held])
         return task.model_copy(update={"stop": path})

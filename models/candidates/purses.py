@@ -8,12 +8,11 @@ least. The best ones shift seconds between them, for the same rows of each.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from math import ceil, inf
+from math import ceil
 
 from conf.contests import CandidateName
 from models.candidates.bench import Bench, Entry
-from models.candidates.budget import FEWEST_SECONDS, MARGIN, allot, share_within
+from models.candidates.budget import FEWEST_SECONDS, MARGIN, MARGIN_OF_FOLDS, allot, largest_share, makespan
 from models.candidates.course import Course
 
 FINALS = 0.15  # of the budget, kept for more rows in the end
@@ -60,10 +59,10 @@ def _even(
     """
     while len(best) > 1:
         together = sum(shared[each.name] for each in best)
-        share = share_within(course.full, partial(_clock, bench, best), together, inf)
+        share = largest_share(lambda share: sum(_all(bench, course, best, share).values()) <= together)  # noqa: B023
         if share < _fewest(course):
             break
-        needs = {each.name: MARGIN * needed_for(bench, course, each, share) for each in best}
+        needs = _all(bench, course, best, share)
         kept = [each for each in best if needs[each.name] <= DEAR * together / len(best)]
         if len(kept) == len(best):
             return {**shared, **needs}
@@ -71,13 +70,13 @@ def _even(
     return dict(shared)
 
 
-def _clock(bench: Bench, entries: Sequence[Entry], rows: int) -> float:
-    return sum(bench.clock(each, rows) for each in entries)
+def _all(bench: Bench, course: Course, entries: Sequence[Entry], share: float) -> dict[CandidateName, float]:
+    return {each.name: _claim(bench, course, each, share) for each in entries}
 
 
 def _claim(bench: Bench, course: Course, entry: Entry, share: float) -> float:
     """Seconds for all folds and the final fit on so many rows; of whom no size has suited, those of its first fit."""
-    return MARGIN * needed_for(bench, course, entry, share) if entry.seen else course.first_seconds
+    return MARGIN_OF_FOLDS * needed_for(bench, course, entry, share) if entry.seen else course.first_seconds
 
 
 def _fewest(course: Course) -> float:
@@ -132,8 +131,29 @@ def _simple(entry: Entry) -> bool:
 
 
 def needed_for(bench: Bench, course: Course, entry: Entry, share: float) -> float:
-    """Seconds for its folds and its final fit on a share of the rows."""
-    return sum(bench.clock(entry, round(share * rows)) for rows in course.full) if entry.seen else 0.0
+    """Seconds of the clock for its folds and its final fit, beside which others run, on a share of the rows."""
+    if not entry.seen:
+        return 0.0
+    *folds, final = (round(share * rows) for rows in course.full)
+    return sum(step_clock(bench, entry, step) for step in steps(folds, bench.at_once(entry))) + bench.clock(
+        entry, final
+    )
+
+
+def step_clock(bench: Bench, entry: Entry, step: Mapping[int, int]) -> float:
+    """Seconds of the clock for fits on so many rows, begun in that order."""
+    return makespan([bench.seconds(entry, rows) for rows in step.values()], bench.at_once(entry))
+
+
+def steps(folds: Sequence[int], at_once: int) -> list[dict[int, int]]:
+    """Order folds of so many rows: those that run side by side first, whose seconds tell the others', largest first.
+
+    Returns:
+        Rows of the folds of each step, by their numbers.
+
+    """
+    numbered = list(enumerate(folds))
+    return [dict(numbered[:at_once]), dict(sorted(numbered[at_once:], key=lambda each: -each[1]))]
 
 
 def share_for(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
@@ -141,6 +161,10 @@ def share_for(bench: Bench, course: Course, entry: Entry, purse: float) -> float
     if not entry.seen:
         sizes = course.sizes()  # the first has not suited it
         return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
-    clock, longest = bench.at_once(entry) * purse, course.contest.fit_seconds
-    share = share_within(course.full, partial(bench.seconds, entry), clock, longest)
+
+    def pays(share: float) -> bool:
+        longest = MARGIN * bench.seconds(entry, round(share * max(course.full)))
+        return longest <= course.contest.fit_seconds and _claim(bench, course, entry, share) <= purse
+
+    share = largest_share(pays)
     return share if entry.folds else max(share, _fewest(course))

@@ -1,6 +1,10 @@
 """From a feature set's Parquet to rows."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -69,12 +73,54 @@ def read_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName]) -> R
         FranklinError: it is of sequences, or a label is no finite number.
 
     """
+    return _read(folder, manifest, splits, lambda _, shape, dtype: np.empty(shape, dtype))
+
+
+def map_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName], aside: Path) -> Rows:
+    """Read splits as `read_rows` does, but lay numbers and codes in files that are mapped: memory holds what is used.
+
+    Labels and places are in memory. The files have no name and go with the process; who writes into the arrays changes
+    a copy of its own.
+
+    Args:
+        folder: of the feature set, any URL of fsspec.
+        manifest: of it.
+        splits: names of them; an empty one has no rows.
+        aside: a folder on a disk of this machine, made if need be.
+
+    Raises:
+        FranklinError: it is of sequences, or a label is no finite number.
+
+    """
+    aside.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as opened:
+        files = {}
+
+        def laid(name: str, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
+            if 0 in shape:
+                return np.empty(shape, dtype)
+            files[name] = opened.enter_context(tempfile.TemporaryFile(dir=aside))
+            return np.memmap(files[name], dtype, "w+", shape=shape)
+
+        def own(name: str, shared: NDArray[Any]) -> NDArray[Any]:
+            return np.memmap(files[name], shared.dtype, "c", shape=shared.shape) if name in files else shared
+
+        found = _read(folder, manifest, splits, laid)
+        return replace(found, numbers=own("numbers", found.numbers), codes=own("codes", found.codes))
+
+
+def _read(
+    folder: str,
+    manifest: Manifest,
+    splits: Sequence[SplitName],
+    room: Callable[[str, tuple[int, int], type], NDArray[Any]],
+) -> Rows:
     files = [file for split in splits for file in manifest.splits[split].files]
     rows, columns = sum(file.rows for file in files), columns_of(manifest)
     found = Rows(
         columns=columns,
-        numbers=np.empty((rows, len(columns.numbers)), np.float32),
-        codes=np.empty((rows, len(columns.codes)), np.int32),
+        numbers=room("numbers", (rows, len(columns.numbers)), np.float32),
+        codes=room("codes", (rows, len(columns.codes)), np.int32),
         label=np.empty(rows, np.float64),
         where=np.empty(rows, np.int64) if columns.where else None,
     )

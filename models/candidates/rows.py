@@ -66,6 +66,10 @@ class Rows:
             self, numbers=self.numbers[places], codes=self.codes[places], label=self.label[places], where=where
         )
 
+    def bare(self) -> "Rows":
+        """The same rows without what is learned from: taking some of them copies label and place alone."""
+        return replace(self, numbers=self.numbers[:, :0], codes=self.codes[:, :0])
+
     def draw(self, count: int | None, seed: int) -> "Rows":
         """So many rows by chance, in their order; all, if there are no more, or `count` is None."""
         if count is None or count >= len(self):

@@ -25,7 +25,7 @@ from models.candidates.apart import OVERDUE, too_large
 from models.candidates.bench import Bench, Entry, Wanted
 from models.candidates.course import Course
 from models.candidates.folds import FEWEST_ROWS
-from models.candidates.purses import Purse, needed_for, purse_of, share_for, weigh_purses
+from models.candidates.purses import Purse, needed_for, purse_of, share_for, step_clock, steps, weigh_purses
 from models.evaluation.metrics import Ints
 
 SIZES, TRIALS = 0.3, 0.2
@@ -192,19 +192,18 @@ def _fitted(bench: Bench, course: Course, entry: Entry, share: float, most: floa
     So many as run at a time go first: what they take tells what the others will, of which the largest begin first.
     """
     learn = [course.part(fold, share) for fold in course.folds]
-    first, found = bench.at_once(entry), dict[int, Fit]()
-    before = entry.spent
-    for places in (range(first)[: len(learn)], sorted(range(first, len(learn)), key=lambda place: -len(learn[place]))):
+    found, before = dict[int, Fit](), entry.spent
+    for step in steps([len(each) for each in learn], bench.at_once(entry)):
         wanted = []
-        for place in places:
+        for place in step:
             limit = _limit(bench, course, entry, learn[place])
             wanted.append(Wanted(entry, "fold", place, learn[place], course.folds[place].held, entry.values, limit))
-        rest = sum(bench.clock(entry, len(each.learn)) for each in wanted) if entry.seen else 0.0
-        rest += bench.clock(entry, round(share * len(course.pool))) if entry.seen else 0.0  # the final fit
+        final = round(share * len(course.pool))
+        rest = step_clock(bench, entry, step) + bench.clock(entry, final) if entry.seen else 0.0
         if found and entry.spent - before + rest > most:
             reason = f"{OVERDUE} its share: {entry.spent - before + rest:.0f} seconds, and {most:.0f} are the most"
             return [], _Cut(len(found), len(wanted[0].learn), reason, short=True)
-        found |= dict(zip(places, bench.do(wanted), strict=True))
+        found |= dict(zip(step, bench.do(wanted), strict=True))
         failed = next((place for place in sorted(found) if found[place].failure is not None), None)
         if failed is not None:
             return [found[place] for place in range(failed)], _Cut(

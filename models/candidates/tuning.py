@@ -98,7 +98,7 @@ def _ground(bench: Bench, course: Course) -> _Ground | None:
     outer = course.folds[-1].learn
     if len(outer) < FEWEST_ROWS:
         return None
-    learn, held = (outer[places] for places in hold_out(course.pool.take(outer), HELD, course.seed))
+    learn, held = (outer[places] for places in hold_out(course.pool.bare().take(outer), HELD, course.seed))
     fold = Fold(learn, held)
     sizes = samples(course.pool, fold, course.contest.sizes, course.seed)
     choose, confirm = halves(course.pool, held, course.seed)

@@ -1,13 +1,12 @@
 """Fair shares and predicted seconds."""
 
 import math
-from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates.budget import allot, makespan, patience, seconds_at, share_within
+from models.candidates.budget import allot, largest_share, makespan, patience, seconds_at
 
 NEEDS = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(1e-6, 1e4), min_size=1, max_size=12)
 
@@ -63,14 +62,13 @@ def test_noise_between_sizes_that_are_nearly_the_same_makes_no_law() -> None:
     assert seconds_at(26_670, [(100, 0.01), *folds]) == pytest.approx(1.3 * 10 ** math.log(130, 26.67))
 
 
-@given(st.floats(0.1, 1e5), st.floats(0.1, 1e4))
-def test_a_share_of_rows_keeps_purse_and_limit(purse: float, limit: float) -> None:
-    seen, sizes = [(100, 1.0), (1000, 12.0)], [20_000, 40_000, 60_000]
-    share = share_within(sizes, partial(seconds_at, seen=seen), purse, limit)
-    times = [seconds_at(round(share * size), seen) for size in sizes]
-    assert 0 <= share <= 1
-    assert sum(times) <= max(purse, 0.1)
-    assert max(times) <= max(limit, 0.1)
+@given(st.floats(0, 1.5))
+def test_the_largest_share_that_pays_is_found(most: float) -> None:
+    assert largest_share(lambda share: share <= most) == pytest.approx(min(1.0, most))
+
+
+def test_of_what_never_pays_the_share_is_nothing() -> None:
+    assert largest_share(lambda _: False) == 0
 
 
 def test_patience_is_a_multiple_of_what_was_foretold_within_limits() -> None:

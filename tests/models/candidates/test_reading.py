@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from conf.columns import Target, TensorColumn
 from conf.errors import FranklinError
 from conf.manifest import DataFile, Manifest, Split
-from models.candidates.reading import columns_of, flattered, read_rows
+from models.candidates.apart import Limits, apart
+from models.candidates.reading import columns_of, flattered, map_rows, read_rows
 from models.candidates.report.naming import reveals
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
@@ -36,6 +38,35 @@ def test_rows_are_those_of_the_feed(task: str, tensor: bool, tmp_path: Path) -> 
             np.testing.assert_array_equal(part.label, batch.label.numpy())
             done += len(part)
     assert done == len(rows)
+
+
+@pytest.mark.parametrize("tensor", [False, True])
+def test_mapped_rows_are_the_same_and_leave_no_file(tensor: bool, tmp_path: Path) -> None:
+    manifest = write_feature_set(tmp_path / "set", "binary", 500, row_group_rows=60, tensor=tensor)
+    held, mapped = (
+        read(str(tmp_path / "set"), manifest, ["train", "test"])
+        for read in (read_rows, partial(map_rows, aside=tmp_path / "aside"))
+    )
+    for part in ("numbers", "codes", "label", "where"):
+        np.testing.assert_array_equal(getattr(mapped, part), getattr(held, part))
+    assert isinstance(mapped.numbers, np.memmap)
+    assert isinstance(mapped.codes, np.memmap)
+    assert type(mapped.take(np.arange(5)).numbers) is np.ndarray  # which is no map any more
+    assert not list((tmp_path / "aside").iterdir())
+    assert len(map_rows(str(tmp_path / "set"), manifest, [], tmp_path / "aside")) == 0
+
+
+def test_who_writes_into_mapped_rows_does_so_alone(tmp_path: Path) -> None:
+    manifest = write_feature_set(tmp_path / "set", "binary", 100)
+    rows = map_rows(str(tmp_path / "set"), manifest, ["train"], tmp_path)
+    before = rows.numbers.copy()
+
+    def write() -> float:
+        rows.numbers[:] = 7
+        return float(rows.numbers.mean())
+
+    assert apart(write, Limits(2**30, 30)).value == 7
+    np.testing.assert_array_equal(rows.numbers, before)
 
 
 def test_columns_that_folds_flatter_are_named_in_one_line_with_the_way_out(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.contests import CANDIDATES
+from models.candidates.bench import Entry
 from models.candidates.evidence import points
+from models.candidates.purses import final_clock, needed_for, purse_of, share_for, weigh_purses
+from models.candidates.schedule import climb, judge_all
 from tests.models.candidates.clockwork import LABEL, Held, Lawful
 from tests.models.candidates.contests import made_rows
 
@@ -70,6 +73,30 @@ def test_fits_that_run_side_by_side_share_the_clock(tmp_path: Path) -> None:
     two = Held(tmp_path / "two", candidates, budget_seconds=500, at_once=2)
     assert 0.5 <= two.bench.spent / one.bench.spent < 0.65
     assert [fit.rows for fit in two.entries[0].folds] == [fit.rows for fit in one.entries[0].folds]
+
+
+def test_what_is_asked_for_twice_is_counted_once(tmp_path: Path) -> None:
+    held = Held(tmp_path, [Lawful("ridge", 1e-3)], budget_seconds=500)
+    assert held.bench.spent == pytest.approx(sum(fit.seconds for fit in held.bench.fits))
+    spent, seen = held.bench.spent, len(held.entries[0].seen)
+    climb(held.bench, held.course, [again := Entry(held.entries[0].candidate)], held.notes)
+    assert again.curve == held.entries[0].curve
+    assert (held.bench.spent, len(held.entries[0].seen)) == (spent, seen)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4])
+def test_folds_are_foretold_to_take_what_they_take_however_many_run_side_by_side(at_once: int, tmp_path: Path) -> None:
+    slow = Lawful("mlp", 0.02)
+    held = Held(tmp_path, [Lawful("ridge", 1e-5), slow], folds=5, at_once=at_once, budget_seconds=150, whole=False)
+    entry = held.by_name["mlp"]
+    weights = weigh_purses(held.bench, held.entries)
+    purse = purse_of(held.bench, held.course, held.entries[:1], [entry], weights)
+    share, before = share_for(held.bench, held.course, entry, purse.share), entry.spent
+    foretold = needed_for(held.bench, held.course, entry, share) - final_clock(held.bench, held.course, entry) * share
+    judge_all(held.bench, held.course, held.entries, held.notes)
+    assert 0 < share < 1
+    assert entry.share == pytest.approx(share, rel=0.05)
+    assert entry.spent - before == pytest.approx(foretold, rel=0.05)
 
 
 def test_the_clock_of_a_step_goes_on_until_its_last_fit_ends(tmp_path: Path) -> None:
