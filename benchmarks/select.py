@@ -7,8 +7,8 @@ All get the same encoded train, validation and test rows and so many seconds (ou
 the rest for what it shows beside them); the test metric is judged here, for all alike. Contestants are paired by seed;
 of the bundled sets, a seed has rows of its own for test. Differences are such that more is better for franklin, with
 the 95 % t interval over seeds: "as good" means that franklin's best is not behind by more than that. Peers are looked
-for in this environment, then in those of the interpreters of `--peers`; who is nowhere, or fails on a seed, is said and
-left out of it:
+for in this environment, then in those of the interpreters of `--peers`; who is nowhere, or fails, is left out of that
+seed, which is said:
 
     for peer in "flaml[automl]" autogluon.tabular[all]; do
         python -m venv /tmp/peers/${peer%%[*} && /tmp/peers/${peer%%[*}/bin/pip install "$peer" pandas
@@ -133,8 +133,10 @@ def verdicts(runs: Runs, sign: int) -> dict[str, Any]:
     others = {who: _against(runs, BEST, who, sign) for who in runs if who not in (BEST, RECOMMENDED)}
     said: dict[str, Any] = {}
     if others:
-        best = min(others, key=lambda who: others[who][0])
+        most = max(len(runs[who]) for who in others)  # a peer that got through on one seed alone says little
+        best = min((who for who in others if len(runs[who]) == most), key=lambda who: others[who][0])
         gap, reach = others[best]
+        said["seeds_with_it"] = most
         said["best_peer"], said["ahead_of_it"], said["reach"] = best, gap, reach
         said["as_good"] = gap + (reach or 0) >= 0
     simpler = [seed for seed, run in runs[RECOMMENDED].items() if run["chosen"] != runs[BEST][seed]["chosen"]]

@@ -124,14 +124,14 @@ class _Weighing:
         """Choose on the other folds, and judge this one."""
         others = [self._said(other) for other in range(len(self.course.folds)) if other != place]
         said = self._said(place)
-        held = self.course.pool.take(self.course.folds[place].held)
+        held = self.course.pool.bare().take(self.course.folds[place].held)
         return _kept(self.bench, f"fold-{place}", held, blend(said.scores, self._weigh(others)))
 
     def choose(self) -> Any:
         """Choose on all folds, and judge each size that all who were chosen have a fit of."""
         weights = self._weigh([self._said(place) for place in range(len(self.course.folds))])
         chosen = [each for each, weight in zip(self.members, weights, strict=True) if weight]
-        held, curve = self.course.pool.take(self.course.folds[-1].held), []
+        held, curve = self.course.pool.bare().take(self.course.folds[-1].held), []
         for rows in sorted(set[int].intersection(*(set(each.curve) for each in chosen))):
             scores = np.stack([self.bench.scores(each.curve[rows]) for each in chosen])
             curve.append((rows, _kept(self.bench, f"size-{rows}", held, blend(scores, weights[weights > 0]))))

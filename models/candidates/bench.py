@@ -138,6 +138,7 @@ class Bench:
         """
         tasks = [self._task(each) for each in wanted]
         found: dict[Key, Fit] = {}
+        anew = set[Key]()
         for fits in dict.fromkeys(self._fits[each.entry.name] for each in wanted):
             absent = []
             for each, task in zip(wanted, tasks, strict=True):
@@ -157,11 +158,13 @@ class Bench:
                 self._journal.add(fit)
                 self._tell(fit)
                 found[key_of(fit)] = fit
+                anew.add(key_of(fit))
 
             if absent:
                 fits.do(absent, done)
         keys = [key_of_task(task, len(each.learn)) for each, task in zip(wanted, tasks, strict=True)]
-        asked = {key: each.entry for key, each in zip(keys, wanted, strict=True) if key not in self._counted}
+        counted = self._counted - anew  # what ended from outside is done, and takes time, twice
+        asked = {key: each.entry for key, each in zip(keys, wanted, strict=True) if key not in counted}
         self._account(list(asked.values()), [found[key] for key in asked])
         self._counted |= asked.keys()
         return [found[key] for key in keys]

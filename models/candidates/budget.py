@@ -81,7 +81,7 @@ def allot(needs: Mapping[Name, float], purse: float, weights: Mapping[Name, floa
 
 
 def largest_share(pays: Callable[[float], bool]) -> float:
-    """Find the largest share that pays, if all smaller ones do: 0 to 1; 1 if all does, 0 if none."""
+    """Find a share that pays, 0 to 1, by bisection: 1 if all does, 0 if none; the largest, if all smaller ones pay."""
     if pays(1.0):
         return 1.0
     low, high = 0.0, 1.0

@@ -47,8 +47,3 @@ class Course:
         """Seconds for a candidate of which nothing is known: one that hangs twice has cost an equal share of all."""
         equal = self.contest.budget_seconds / 2 / self.candidates
         return min(self.contest.fit_seconds, max(FEWEST_SECONDS, equal))
-
-    @property
-    def full(self) -> list[int]:
-        """Rows of all fits that judge a candidate, if it has all of them: of each fold, and of the pool."""
-        return [*(len(fold.learn) for fold in self.folds), len(self.pool)]

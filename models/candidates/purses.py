@@ -76,7 +76,9 @@ def _all(bench: Bench, course: Course, entries: Sequence[Entry], share: float) -
 
 def _claim(bench: Bench, course: Course, entry: Entry, share: float) -> float:
     """Seconds for all folds and the final fit on so many rows; of whom no size has suited, those of its first fit."""
-    return MARGIN_OF_FOLDS * needed_for(bench, course, entry, share) if entry.seen else course.first_seconds
+    if not entry.seen:
+        return course.first_seconds
+    return MARGIN_OF_FOLDS * _folds_clock(bench, course, entry, share) + MARGIN * _final(bench, course, entry, share)
 
 
 def _fewest(course: Course) -> float:
@@ -85,7 +87,16 @@ def _fewest(course: Course) -> float:
 
 def final_clock(bench: Bench, course: Course, entry: Entry) -> float:
     """Seconds of the clock of a final fit on as large a share of the rows as the folds had."""
-    return bench.clock(entry, round(entry.share * len(course.pool))) if entry.seen else 0.0
+    return _final(bench, course, entry, entry.share) if entry.seen else 0.0
+
+
+def _final(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    return bench.clock(entry, round(share * len(course.pool)))
+
+
+def _folds_clock(bench: Bench, course: Course, entry: Entry, share: float) -> float:
+    folds = [round(share * len(fold.learn)) for fold in course.folds]
+    return sum(step_clock(bench, entry, step) for step in steps(folds, bench.at_once(entry)))
 
 
 def better_half(bench: Bench, entries: Sequence[Entry]) -> list[Entry]:
@@ -134,10 +145,7 @@ def needed_for(bench: Bench, course: Course, entry: Entry, share: float) -> floa
     """Seconds of the clock for its folds and its final fit, beside which others run, on a share of the rows."""
     if not entry.seen:
         return 0.0
-    *folds, final = (round(share * rows) for rows in course.full)
-    return sum(step_clock(bench, entry, step) for step in steps(folds, bench.at_once(entry))) + bench.clock(
-        entry, final
-    )
+    return _folds_clock(bench, course, entry, share) + _final(bench, course, entry, share)
 
 
 def step_clock(bench: Bench, entry: Entry, step: Mapping[int, int]) -> float:
@@ -149,11 +157,12 @@ def steps(folds: Sequence[int], at_once: int) -> list[dict[int, int]]:
     """Order folds of so many rows: those that run side by side first, whose seconds tell the others', largest first.
 
     Returns:
-        Rows of the folds of each step, by their numbers.
+        Rows of the folds of each step, which are one at least, by their numbers.
 
     """
     numbered = list(enumerate(folds))
-    return [dict(numbered[:at_once]), dict(sorted(numbered[at_once:], key=lambda each: -each[1]))]
+    first, rest = numbered[:at_once], sorted(numbered[at_once:], key=lambda each: -each[1])
+    return [dict(step) for step in (first, rest) if step]
 
 
 def share_for(bench: Bench, course: Course, entry: Entry, purse: float) -> float:
@@ -163,7 +172,7 @@ def share_for(bench: Bench, course: Course, entry: Entry, purse: float) -> float
         return len(sizes[min(1, len(sizes) - 1)]) / len(course.folds[-1].learn) if sizes else 1.0
 
     def pays(share: float) -> bool:
-        longest = MARGIN * bench.seconds(entry, round(share * max(course.full)))
+        longest = MARGIN * bench.seconds(entry, round(share * len(course.pool)))
         return longest <= course.contest.fit_seconds and _claim(bench, course, entry, share) <= purse
 
     share = largest_share(pays)

@@ -1,9 +1,12 @@
 """From a feature set's Parquet to rows."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from conf.columns import Target, TensorColumn
 from conf.errors import FranklinError
 from conf.manifest import DataFile, Manifest, SplitName
 from models.candidates.rows import Columns, Rows
+from models.maps import private
 
 WHERE = "__where"  # the column of `Manifest.where`
 
@@ -89,7 +93,7 @@ def map_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName], aside
         aside: a folder on a disk of this machine, made if need be.
 
     Raises:
-        FranklinError: it is of sequences, or a label is no finite number.
+        FranklinError: it is of sequences, a label is no finite number, or the disk has no room.
 
     """
     aside.mkdir(parents=True, exist_ok=True)
@@ -99,14 +103,31 @@ def map_rows(folder: str, manifest: Manifest, splits: Sequence[SplitName], aside
         def laid(name: str, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
             if 0 in shape:
                 return np.empty(shape, dtype)
-            files[name] = opened.enter_context(tempfile.TemporaryFile(dir=aside))
-            return np.memmap(files[name], dtype, "w+", shape=shape)
+            file = files[name] = opened.enter_context(tempfile.TemporaryFile(dir=aside))
+            _make_room(file.fileno(), int(np.prod(shape)) * np.dtype(dtype).itemsize, aside)
+            return np.memmap(file, dtype, "r+", shape=shape)
 
         def own(name: str, shared: NDArray[Any]) -> NDArray[Any]:
-            return np.memmap(files[name], shared.dtype, "c", shape=shared.shape) if name in files else shared
+            if name not in files:
+                return shared
+            return np.frombuffer(private(files[name].fileno(), shared.nbytes), shared.dtype).reshape(shared.shape)
 
         found = _read(folder, manifest, splits, laid)
         return replace(found, numbers=own("numbers", found.numbers), codes=own("codes", found.codes))
+
+
+def _make_room(file: int, size: int, folder: Path) -> None:
+    """Have the disk keep so many bytes for a file: writing into a map that finds none later ends the process."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        free = shutil.disk_usage(folder).free
+        raise FranklinError(
+            f"rows laid in {folder} take {size / 2**20:,.0f} MiB, and {free / 2**20:,.0f} are free: make room, or name "
+            "another disk in FRANKLIN_HOME"
+        ) from None
 
 
 def _read(

@@ -29,6 +29,7 @@ from models.feeds.paging import Pager
 from models.feeds.record import WORD_BYTES, Rows
 from models.feeds.stored import Stored
 from models.feeds.units import Even
+from models.maps import private
 
 LAYOUT_VERSION = 1  # of words and parts; to be raised when old files no longer fit
 MOST_PARTS = 64
@@ -154,7 +155,7 @@ class Mapped:
 
     def _open(self) -> tuple[mmap.mmap, Tensor]:
         with self._file.open("rb") as file:
-            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            pages = private(file.fileno(), self._rows * self._row_bytes)
         return pages, torch.frombuffer(pages, dtype=torch.int32).view(self._rows, -1)
 
     def _check_room(self) -> None:

@@ -68,13 +68,15 @@ def test_a_peer_that_failed_on_a_seed_is_paired_on_the_others(tmp_path: Path) ->
     asked = Namespace(kept=tmp_path / "kept.jsonl", seeds=[1, 2], seconds=60, overrides=[], peers=[])
     line = {"set": "wine", "seconds": 60, "overrides": "", "machine": machine(), "task": "multiclass", "time": 0}
     through = {who: of[1] for who, of in RUNS.items()}
+    through["autogluon"] = run(0.90)  # ahead of all on the seed on which it got through
     without = {who: of[2] for who, of in RUNS.items() if who != "autogluon"}
     lines = [{"seed": 1, "runs": through, "failed": {}}, {"seed": 2, "runs": without, "failed": {"autogluon": "died"}}]
     asked.kept.write_text("".join(json.dumps(line | each) + "\n" for each in lines), encoding="utf-8")
     _, runs, left_out = hold("wine", tmp_path, asked)
     assert left_out == {"autogluon": {2: "died"}}
     assert list(runs["autogluon"]) == [1]
-    assert verdicts(runs, 1)["best_peer"] == "flaml"
+    said = verdicts(runs, 1)
+    assert (said["best_peer"], said["seeds_with_it"]) == ("flaml", 2)
 
 
 def test_what_is_kept_is_not_held_again_if_it_was_asked_alike(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from conf.columns import Target
-from conf.selecting import JOURNAL, REPORT, Findings
+from conf.selecting import FINDINGS, JOURNAL, REPORT, Findings
 from models.candidates.rows import Rows
 from tests.models.candidates.contests import answered, contest_request, found, made_rows, start, write_rows
 
@@ -147,3 +147,20 @@ def test_if_all_fail_it_is_an_error_of_one_line(tmp_path: Path) -> None:
         "none of 2 candidates could be fitted; the first failed with decision_tree: fold 1 of 3: its process crashed "
         "(SIGSEGV)"
     )
+
+
+def test_where_spark_fits_rows_are_mapped_and_those_that_it_has_not_are_fitted_here_as_ever(tmp_path: Path) -> None:
+    write_rows(tmp_path / "set", rows("regression"))
+    local, spark = (
+        contest_request(tmp_path / "set", tmp_path / engine, engine=engine, candidates=["mean", "lightgbm"])
+        for engine in ("local", "spark")
+    )
+    engine = start(spark)
+    while engine.poll() is None and not (spark.run_folder / JOURNAL).exists():
+        time.sleep(0.02)
+    maps = [each.path for each in psutil.Process(engine.pid).memory_maps() if str(spark.run_folder) in each.path]
+    _, said = engine.communicate(timeout=300)
+    assert len(maps) == 2, said  # numbers of the pool, and of test
+    findings = Findings.model_validate_json((spark.run_folder / FINDINGS).read_text(encoding="utf-8"))
+    assert findings.engine == "spark"
+    assert [each.folds for each in findings.standings] == [each.folds for each in found(local).standings]

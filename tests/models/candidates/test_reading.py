@@ -1,12 +1,16 @@
 """Rows are what feeds give, without a network's library."""
 
 import json
+import mmap
+import os
 import subprocess
 import sys
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +23,7 @@ from models.candidates.reading import columns_of, flattered, map_rows, read_rows
 from models.candidates.report.naming import reveals
 from models.feeds.feed import Feed
 from models.feeds.stored import Stored
+from models.maps import private
 from tests.feature_sets import write_feature_set
 
 
@@ -49,9 +54,7 @@ def test_mapped_rows_are_the_same_and_leave_no_file(tensor: bool, tmp_path: Path
     )
     for part in ("numbers", "codes", "label", "where"):
         np.testing.assert_array_equal(getattr(mapped, part), getattr(held, part))
-    assert isinstance(mapped.numbers, np.memmap)
-    assert isinstance(mapped.codes, np.memmap)
-    assert type(mapped.take(np.arange(5)).numbers) is np.ndarray  # which is no map any more
+    assert {type(each.base.obj) for each in (mapped.numbers.base, mapped.codes.base)} == {mmap.mmap}
     assert not list((tmp_path / "aside").iterdir())
     assert len(map_rows(str(tmp_path / "set"), manifest, [], tmp_path / "aside")) == 0
 
@@ -67,6 +70,26 @@ def test_who_writes_into_mapped_rows_does_so_alone(tmp_path: Path) -> None:
 
     assert apart(write, Limits(2**30, 30)).value == 7
     np.testing.assert_array_equal(rows.numbers, before)
+
+
+def test_rows_may_be_more_than_memory_and_swap(tmp_path: Path) -> None:
+    size = 2 * (psutil.virtual_memory().total + psutil.swap_memory().total)
+    with (tmp_path / "sparse").open("w+b") as file:
+        os.truncate(file.fileno(), size)
+        pages = private(file.fileno(), size)
+        pages[size - 1] = 7
+        assert (pages[size - 1], pages[0]) == (7, 0)
+
+
+def test_a_disk_without_room_for_rows_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write_feature_set(tmp_path / "set", "binary", 5000)
+
+    def full(file: int, offset: int, size: int) -> None:  # noqa: ARG001 -- as the system's
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(FranklinError, match=r"MiB, and [\d,]+ are free: make room"):
+        map_rows(str(tmp_path / "set"), manifest, ["train"], tmp_path)
 
 
 def test_columns_that_folds_flatter_are_named_in_one_line_with_the_way_out(tmp_path: Path) -> None:

@@ -99,6 +99,15 @@ def test_folds_are_foretold_to_take_what_they_take_however_many_run_side_by_side
     assert entry.spent - before == pytest.approx(foretold, rel=0.05)
 
 
+@pytest.mark.parametrize("at_once", [2, 4])
+def test_folds_that_are_all_done_are_kept_however_long_they_took(at_once: int, tmp_path: Path) -> None:
+    late = Lawful("xgboost", 0.02)
+    late.suddenly = 2.9
+    held = Held(tmp_path, [Lawful("ridge", 1e-4), late], budget_seconds=200, folds=2, at_once=at_once)
+    assert len(held.by_name["xgboost"].folds) == 2
+    assert held.by_name["xgboost"].final is not None
+
+
 def test_the_clock_of_a_step_goes_on_until_its_last_fit_ends(tmp_path: Path) -> None:
     slow = Lawful("mlp", 1e-2)
     held = Held(tmp_path, [Lawful("ridge", 1e-5), slow], budget_seconds=500, at_once=2, whole=False)
