@@ -1,5 +1,6 @@
 """What both engines mean by the profile of a categorical column's value, and by groups of values."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ from conf.columns import Categorical
 from conf.data import Task
 from conf.errors import FranklinError, closest
 from conf.manifest import Manifest
-from conf.selecting import Segments
+from conf.selecting import Segments, Sketch
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -169,7 +170,13 @@ def most_groups(profile: Profile) -> int:
 
 
 def grouped(
-    profile: Profile, method: Method, group: Ints, *, quality: float, figure: str | None, note: str | None = None
+    profile: Profile,
+    method: Method,
+    group: Ints,
+    *,
+    quality: float,
+    tree: Floats | None = None,
+    note: str | None = None,
 ) -> Segments:
     """Tell which values are in which group, the largest group first, and what its rows are like.
 
@@ -178,7 +185,7 @@ def grouped(
         method: that has grouped them.
         group: `(values,)` of each value.
         quality: mean silhouette.
-        figure: file name.
+        tree: of merges, `(values - 1, 4)`.
         note: what a reader should know beside the profile's own.
 
     """
@@ -194,8 +201,27 @@ def grouped(
         groups=[[profile.names[int(i)] for i in of] for of in members],
         quality=quality,
         profile=said | {ROWS: [float(of.mean()) for of in rows]},
-        figure=figure,
+        figure=figure_name(profile.column, method),
+        sketch=_sketch(profile, tree),
         note="; ".join(filter(None, (profile.note, note))) or None,
+    )
+
+
+def figure_name(column: str, method: Method) -> str:
+    """Name a figure's file, whatever characters the column has."""
+    plain = re.sub(r"[^\w.-]", "_", column)
+    return f"segments_{plain}_{method}.svg"
+
+
+def _sketch(profile: Profile, tree: Floats | None) -> Sketch:
+    left, lengths, _ = np.linalg.svd(profile.points - profile.points.mean(axis=0), full_matrices=False)
+    places = np.pad(left * lengths, ((0, 0), (0, 1)))[:, :2]
+    shares = np.append(lengths**2 / (lengths**2).sum(), 0)[:2]
+    return Sketch(
+        names=list(profile.names),
+        places=places.tolist(),
+        shares=shares.tolist(),
+        tree=None if tree is None else tree.tolist(),
     )
 
 

@@ -236,6 +236,15 @@ class Choice(Strict):
     at: str = Field(description="UTC, ISO 8601")
 
 
+class Sketch(Strict):
+    """What a picture of groups is drawn from."""
+
+    names: list[str] = Field(description="of the values, the most frequent first")
+    places: list[list[float]] = Field(description="of each value, on the first two principal components")
+    shares: list[float] = Field(description="of the variance, that these explain")
+    tree: list[list[float]] | None = Field(description="merges of hierarchical clustering, as SciPy's linkage has them")
+
+
 class Segments(Strict):
     """Groups of a column's values by what their rows are like."""
 
@@ -244,7 +253,8 @@ class Segments(Strict):
     groups: list[list[str]]
     quality: float = Field(description="mean silhouette (Rousseeuw 1987)")
     profile: dict[str, list[float]] = Field(description="feature -> mean in each group")
-    figure: str | None = Field(description="SVG, in the run folder")
+    figure: str = Field(description="SVG that is drawn from the sketch, in the run folder")
+    sketch: Sketch
     note: str | None = Field(default=None, description="such as that only the most frequent values were grouped")
 
 
@@ -296,7 +306,7 @@ class Findings(Strict):
     seconds: float
     standings: list[Standing] = Field(description="in order of simplicity")
     recommendation: Recommendation
-    moves: list[str] = Field(description="changes of place between the smallest size and all rows, beyond noise")
+    moves: list[str] = Field(description="changes of place between sizes that two have in common, beyond noise")
     assumptions: list[Finding]
     explanations: list[Explanation]
     segments: list[Segments]

@@ -92,7 +92,7 @@ def _is_for(name: CandidateName, task: Task) -> bool:
 
 
 def networks(
-    experiment: str, overrides: Sequence[str], settings: Settings
+    experiment: str, overrides: Sequence[str], settings: Settings, task: Task | None = None
 ) -> tuple[dict[CandidateName, Settings], list[str]]:
     """Compose each network that suits the data; and say of those that can't be trained like this why.
 
@@ -100,6 +100,7 @@ def networks(
         experiment: as the person has said it.
         overrides: in full.
         settings: the contest's.
+        task: if it is known; None: as the settings say, which leave it to be inferred.
 
     Raises:
         FranklinError: one that is named in `contest.candidates` does not suit, or no network has a key of `model`.
@@ -117,7 +118,7 @@ def networks(
     for name in names:
         if wanted is not None and name not in wanted:
             continue
-        said = [*BY_TASK.get((name, settings.data.task), ()), *overrides]
+        said = [*BY_TASK.get((name, task or settings.data.task), ()), *overrides]
         own = [each for each in said if not each.startswith(OF_NETWORKS) or each.partition("=")[0] in keys[name]]
         try:
             compose(experiment, [f"model={name}"])

@@ -56,6 +56,8 @@ def select(
     entrants, absent = networks(experiment, words, settings)  # a mistake is told before anything starts
     with opened(settings, f"{settings.experiment}-select", {"contest": settings.contest.name}) as run:
         feature_set = prepare(run)
+        if settings.data.task is None:  # what was inferred has a say in how networks are trained
+            entrants, absent = networks(experiment, words, settings, read_manifest(feature_set).task)
         seek = look.with_options(retries=settings.launcher.retries)
         looked = seek(run, feature_set) if settings.contest.segments or settings.contest.rules else None
         compare = contest.with_options(retries=settings.launcher.retries)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from csv import DictWriter
+from io import StringIO
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -13,6 +15,7 @@ from conf.selecting import FINDINGS, JOURNAL, REPORT, Findings, Standing
 from models.candidates.report.leaderboard import failure
 from models.candidates.report.view import View
 
+TABLE, FIGURES = "leaderboard.csv", "figures"  # artifacts
 ENTRANT = "entrant"  # a tag: the candidate's name, or the letter that hides it
 
 
@@ -44,6 +47,10 @@ def record(client: MlflowClient, run_id: str, findings: Findings, folder: Path) 
         client.set_terminated(below, RunStatus.to_string(status))
     for file in (REPORT,) if hidden(findings) else (REPORT, FINDINGS, JOURNAL):
         client.log_artifact(run_id, str(folder / file))
+    client.log_text(run_id, _table(findings), TABLE)
+    if not hidden(findings):  # some are drawn of one candidate
+        for figure in sorted(folder.glob("**/*.svg")):
+            client.log_artifact(run_id, str(figure), FIGURES)
     _summarise(client, run_id, findings)
 
 
@@ -63,7 +70,14 @@ def _write(client: MlflowClient, run_id: str, findings: Findings, standing: Stan
         tags["failure"] = failure(View(findings), standing)
     client.log_batch(
         run_id,
-        metrics=[Metric(key, value, now, 0) for key, value in _numbers(findings, standing)],
+        metrics=[
+            *(Metric(key, value, now, 0) for key, value in _numbers(findings, standing)),
+            # Its step is training rows, so MLflow draws learning curves, of one and of several side by side.
+            *(
+                Metric(f"curve_{findings.metric}", value, now, rows)
+                for rows, value in zip(standing.curve.rows, standing.curve.values, strict=True)
+            ),
+        ],
         params=[Param(key, str(value)) for key, value in params.items()],
         tags=[RunTag(key, value) for key, value in tags.items()],
     )
@@ -106,6 +120,17 @@ def standing_error(standing: Standing) -> float | None:
     mean = sum(folds) / len(folds)
     variance = sum((value - mean) ** 2 for value in folds) / (len(folds) - 1)
     return float((variance / len(folds)) ** 0.5)
+
+
+def _table(findings: Findings) -> str:
+    """The leaderboard as CSV, best first, which MLflow shows as a table; what is not known is empty."""
+    numbers = {shown(findings, each.candidate): dict(_numbers(findings, each)) for each in View(findings).ranked}
+    columns = list(dict.fromkeys(key for found in numbers.values() for key in found))
+    written = StringIO()
+    table = DictWriter(written, ["candidate", *columns])
+    table.writeheader()
+    table.writerows({"candidate": name, **found} for name, found in numbers.items())
+    return written.getvalue()
 
 
 def _summarise(client: MlflowClient, run_id: str, findings: Findings) -> None:

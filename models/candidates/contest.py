@@ -22,7 +22,7 @@ from conf.errors import FranklinError
 from conf.exchange import answer as write_answer
 from conf.exchange import clean_up_on_sigterm, serve
 from conf.manifest import Manifest, read_manifest
-from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, UnlabelledResult
+from conf.selecting import FINDINGS, ContestRequest, ContestResult, Findings, Segments, UnlabelledResult
 from models.candidates import curves
 from models.candidates.apart import Limits, apart
 from models.candidates.assembling import assemble, complete
@@ -90,15 +90,18 @@ def contest(request: ContestRequest, every: Sequence[Candidate] | None = None) -
     )
     path = request.run_folder / FINDINGS
     write_answer(path, findings.model_dump(mode="json"))
-    report = apart(partial(_report, path), Limits(request.contest.memory_bytes, REPORT_SECONDS))
+    report = apart(partial(_report, path, findings.segments), Limits(request.contest.memory_bytes, REPORT_SECONDS))
     if report.failure is not None:
         raise RuntimeError(f"the report of {path} could not be written: {report.failure}")
     return ContestResult(findings=path, report=Path(report.value))
 
 
-def _report(findings: Path) -> str:
+def _report(findings: Path, segments: Sequence[Segments]) -> str:
     from models.candidates.report import write
+    from models.unlabelled.drawing import draw  # with what draws, which one process needs
 
+    for each in segments:
+        draw(each, findings.parent)
     return str(write(findings))
 
 

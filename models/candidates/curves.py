@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import t as student
 
+from conf.contests import CandidateName
 from conf.selecting import Curve, PowerLaw, Standing
 from models.evaluation.metrics import Floats
 
@@ -75,46 +76,46 @@ def _law(sizes: Floats, seen: Floats, *, higher_is_better: bool) -> PowerLaw | N
 def moves(
     standings: Sequence[Standing], *, higher_is_better: bool, names: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Say in sentences who is overtaken between the smallest size and all rows, beyond noise.
+    """Say in sentences who is overtaken between the smallest and the largest size that two have in common.
 
-    A place has changed where one candidate led another on the smallest size and trails it on all rows, each time by
+    A place has changed where one candidate led another on the smallest size and trails it on the largest, each time by
     more than the gap's noise: Student's t (95 %) times the standard deviation of the paired gap over folds, since each
     point of a curve comes from one fold.
 
     Args:
-        standings: of all candidates; those without a curve from the smallest size, or with one fold, are left out.
+        standings: of all candidates; pairs without two sizes in common, or with one fold, are left out.
         higher_is_better: the metric's direction.
         names: what to call each candidate; None: by its own name.
 
     """
-    compared = _comparable(standings)
-    overtakers: dict[str, list[Standing]] = {}
-    for early, late in permutations(compared, 2):
+    overtakers: dict[tuple[str, int, int], list[str]] = {}
+    for early, late in permutations(standings, 2):
+        if (sizes := _in_common(early, late)) is None:
+            continue
         noise = _noise(early, late)
-        lead, trail = (_gap(early, late, place, higher_is_better=higher_is_better) for place in (0, -1))
+        lead, trail = (_gap(early, late, rows, higher_is_better=higher_is_better) for rows in sizes)
         if lead > noise and trail < -noise:
-            overtakers.setdefault(early.candidate, []).append(late)
-    said = []
-    for standing in compared:
-        if by := overtakers.get(standing.candidate):
-            called = [names[name] if names else name for name in (standing.candidate, *(late.candidate for late in by))]
-            few, all_rows = standing.curve.rows[0], standing.curve.rows[-1]
-            said.append(
-                f"On {few:,} rows {called[0]} is ahead of {_listed(called[1:])}; on {all_rows:,} rows it is behind, "
-                "by more than the folds vary."
-            )
-    return said
+            overtakers.setdefault((early.candidate, *sizes), []).append(late.candidate)
+    called = names or {each.candidate: each.candidate for each in standings}
+    return [
+        f"On {few:,} rows {called[early]} is ahead of {_listed([called[each] for each in late])}; on {many:,} rows it "
+        "is behind, by more than the folds vary."
+        for (early, few, many), late in overtakers.items()
+    ]
 
 
-def _comparable(standings: Sequence[Standing]) -> list[Standing]:
-    """Those whose curve goes from the smallest size to the largest that anyone has, with two folds at least."""
-    curved = [standing for standing in standings if len(standing.curve.rows) > 1]
-    folds = max((len(standing.folds) for standing in curved), default=0)
-    ends = {(standing.curve.rows[0], standing.curve.rows[-1]) for standing in curved}
-    if folds < 2 or not ends:  # noqa: PLR2004 -- two folds make a spread
-        return []
-    widest = (min(end[0] for end in ends), max(end[1] for end in ends))
-    return [one for one in curved if len(one.folds) == folds and (one.curve.rows[0], one.curve.rows[-1]) == widest]
+def uncompared(standings: Sequence[Standing]) -> list[CandidateName]:
+    """Those that have a curve, or fell behind before they had one, and no two sizes in common with anybody."""
+    pairs = {one.candidate for one, other in permutations(standings, 2) if _in_common(one, other) is not None}
+    return [each.candidate for each in standings if each.folds and not each.members and each.candidate not in pairs]
+
+
+def _in_common(one: Standing, other: Standing) -> tuple[int, int] | None:
+    """The smallest and the largest size that both have; None: these are one, or folds tell no noise."""
+    shared = set(one.curve.rows) & set(other.curve.rows)
+    if len(shared) < 2 or len(one.folds) != len(other.folds) or len(one.folds) < 2:  # noqa: PLR2004 -- no pair, or no spread
+        return None
+    return min(shared), max(shared)
 
 
 def _noise(one: Standing, other: Standing) -> float:
@@ -122,8 +123,9 @@ def _noise(one: Standing, other: Standing) -> float:
     return float(student.ppf(CERTAIN, len(gaps) - 1) * gaps.std(ddof=1))
 
 
-def _gap(one: Standing, other: Standing, place: int, *, higher_is_better: bool) -> float:
-    gap = one.curve.values[place] - other.curve.values[place]
+def _gap(one: Standing, other: Standing, rows: int, *, higher_is_better: bool) -> float:
+    first, second = (each.curve.values[each.curve.rows.index(rows)] for each in (one, other))
+    gap = first - second
     return gap if higher_is_better else -gap
 
 

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
-from conf.segmenting import Profile
-from conf.selecting import Segments
+from conf.segmenting import Floats
+from conf.selecting import Segments, Sketch
 
 # That of the figures of evaluation, whose module imports torch.
 CYCLE = ("#1f5a99", "#d1495b", "#2e8b6f", "#e09f3e", "#6d597a", "#3fa7d6", "#8c564b", "#b5179e")
@@ -23,18 +23,18 @@ LETTER = (4.3, 8.0)  # points of one, wide and high, on a map
 LEAF, WIDTH, FOOT = 0.17, 8.0, 1.0  # inches
 
 
-def draw_dendrogram(seen: Profile, tree: Any, made: Segments, path: Path) -> None:
-    """Draw a tree of merges with the values' names, each in its group's colour.
+def draw(made: Segments, folder: Path) -> None:
+    """Draw groups into `folder`: hierarchical ones as a dendrogram, others as a map."""
+    if made.sketch.tree is None:
+        _draw_map(made, made.sketch, folder / made.figure)
+    else:
+        _draw_dendrogram(made, made.sketch.names, np.asarray(made.sketch.tree), folder / made.figure)
 
-    Args:
-        seen: the values, in the order of the tree's leaves.
-        tree: `(values - 1, 4)` of scipy's linkage.
-        made: their groups.
-        path: of the file.
 
-    """
+def _draw_dendrogram(made: Segments, names: Sequence[str], tree: Floats, path: Path) -> None:
+    """Draw a tree of merges with the values' names, each in its group's colour."""
     colour = _colours(made)
-    of = [colour[name] for name in seen.names]
+    of = [colour[name] for name in names]
     below: list[set[str]] = [{each} for each in of]
     for left, right in tree[:, :2].astype(int):
         below.append(below[left] | below[right])
@@ -45,33 +45,30 @@ def draw_dendrogram(seen: Profile, tree: Any, made: Segments, path: Path) -> Non
         tree,
         ax=axes,
         orientation="left",
-        labels=[_short(name) for name in seen.names],
+        labels=[_short(name) for name in names],
         link_color_func=lambda node: whole[node],
         leaf_font_size=8,
     )
     for text, leaf in zip(axes.get_yticklabels(), drawn["leaves"], strict=True):
         text.set_color(of[leaf])
         text.set_parse_math(False)  # names with two dollars are no formulas
-    axes.set_title(f"{seen.column}: values merged by what their rows are like (Ward)", fontsize=11, color=INK)
+    axes.set_title(f"{made.column}: values merged by what their rows are like (Ward)", fontsize=11, color=INK)
     axes.set_xlabel("distance at which two groups are merged", fontsize=9, color=INK)
     axes.spines[["top", "right", "left"]].set_visible(False)
     _save(figure, path)
 
 
-def draw_map(seen: Profile, made: Segments, path: Path) -> None:
+def _draw_map(made: Segments, sketch: Sketch, path: Path) -> None:
     """Draw values at their first two principal components, each in its group's colour.
 
     They have their names where there is room, the most frequent first.
     """
-    centred = seen.points - seen.points.mean(axis=0)
-    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
-    places = np.pad(left * lengths, ((0, 0), (0, 1)))[:, :2]
-    shares = np.append(lengths**2 / (lengths**2).sum(), 0)
+    places, shares, names = np.asarray(sketch.places), sketch.shares, sketch.names
     colour = _colours(made)
     figure = Figure(figsize=(WIDTH, 6), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     for number, group in enumerate(made.groups):
-        at = np.isin(seen.names, group)
+        at = np.isin(names, group)
         axes.scatter(
             places[at, 0],
             places[at, 1],
@@ -79,7 +76,7 @@ def draw_map(seen: Profile, made: Segments, path: Path) -> None:
             color=CYCLE[number % len(CYCLE)],
             label=f"group {number + 1} ({len(group)})",
         )
-    for place, name in _apart(figure, axes.transData.transform(places), seen.names):
+    for place, name in _apart(figure, axes.transData.transform(places), names):
         axes.annotate(
             _short(name),
             places[place],
@@ -89,7 +86,7 @@ def draw_map(seen: Profile, made: Segments, path: Path) -> None:
             color=colour[name],
             parse_math=False,
         )
-    axes.set_title(f"{seen.column}: values by what their rows are like ({made.method})", fontsize=11, color=INK)
+    axes.set_title(f"{made.column}: values by what their rows are like ({made.method})", fontsize=11, color=INK)
     axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)", fontsize=9, color=INK)
     axes.set_ylabel(f"second ({shares[1]:.0%})", fontsize=9, color=INK)
     axes.spines[["top", "right"]].set_visible(False)

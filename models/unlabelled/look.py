@@ -26,7 +26,7 @@ def look(request: UnlabelledRequest) -> UnlabelledResult:
     for done, column in enumerate(request.segments):
         progress(done, total, "looks", f"groups of {column}")
         try:
-            found += segments(rows, column, names[column], request.run_folder, request.seed, label=label)
+            found += segments(rows, column, names[column], request.seed, label=label)
         except NoSegmentsError as error:
             notes.append(str(error))
     rules: list[Rule] = []

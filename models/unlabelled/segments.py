@@ -1,24 +1,19 @@
 """Groups of a categorical column's values by what their rows are like."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from conf.columns import RESERVED_CODES
+from conf.grouping import choose, hierarchical, silhouette
 from conf.segmenting import (
-    LEAVES,
     Floats,
     Ints,
-    Method,
     Profile,
     Sums,
     check_column,
@@ -30,23 +25,19 @@ from conf.segmenting import (
 )
 from conf.selecting import Segments
 from models.candidates.rows import Rows
-from models.unlabelled.drawing import draw_dendrogram, draw_map
 
 STARTS, FITS = 10, 3  # of k-means, and of a mixture, the best of which counts
 SHAPES = ("spherical", "diag", "tied", "full")  # of a mixture's covariance
 LEAST_VARIANCE = 1e-2  # of a component, of the points' own: one around a single value would be infinitely likely
 
 
-def segments(
-    rows: Rows, column: str, names: list[str], folder: Path, seed: int, *, label: str = "label"
-) -> list[Segments]:
-    """Group the values of a column three ways, and draw each.
+def segments(rows: Rows, column: str, names: list[str], seed: int, *, label: str = "label") -> list[Segments]:
+    """Group the values of a column three ways.
 
     Args:
         rows: of train.
         column: one of the codes.
         names: of its values: the one with code 3 first (`conf.columns`). What is rare or missing is no value.
-        folder: that figures are written into.
         seed: of all that is drawn.
         label: its name, for people.
 
@@ -58,7 +49,7 @@ def segments(
     check_column(column, rows.columns.codes, rows.columns.numbers)
     seen = profile(sums(rows, column, names, label))
     with threadpool_limits(1):
-        return [way(seen, folder, seed) for way in (_kmeans, _hierarchical, _mixture)]
+        return [_kmeans(seen, seed), hierarchical(seen), _mixture(seen, seed)]
 
 
 def sums(rows: Rows, column: str, names: list[str], label: str) -> Sums:
@@ -103,26 +94,7 @@ def _added(code: Ints, named: Any, order: Ints, size: int, values: Floats) -> Fl
     return np.asarray(np.bincount(code, values[named], size)[order], np.float64)
 
 
-def silhouette(points: Floats, group: Ints) -> float:
-    """Mean silhouette (Rousseeuw 1987); 0 of a single group, as he has it of a single member."""
-    return float(silhouette_score(points, group)) if len(np.unique(group)) > 1 else 0.0
-
-
-def choose(points: Floats, most: int, group: Callable[[int], Ints]) -> tuple[Ints, float]:
-    """Group points into 2 groups to `most`, and keep the number with the best silhouette."""
-    found = [(group(k), k) for k in range(2, most + 1)]
-    judged = [(silhouette(points, each), -k, each) for each, k in found]
-    quality, _, best = max(judged, key=lambda one: one[:2])
-    return best, quality
-
-
-def figure_name(column: str, method: Method) -> str:
-    """Name a figure's file, whatever characters the column has."""
-    plain = re.sub(r"[^\w.-]", "_", column)
-    return f"segments_{plain}_{method}.svg"
-
-
-def _kmeans(seen: Profile, folder: Path, seed: int) -> Segments:
+def _kmeans(seen: Profile, seed: int) -> Segments:
     """k-means, of the best of several starts (Arthur and Vassilvitskii 2007), k by silhouette."""
     points = seen.points
 
@@ -130,28 +102,10 @@ def _kmeans(seen: Profile, folder: Path, seed: int) -> Segments:
         return np.asarray(KMeans(k, n_init=STARTS, random_state=seed).fit_predict(points), np.int64)
 
     group, quality = choose(points, most_groups(seen), fit)
-    figure = figure_name(seen.column, "kmeans")
-    made = grouped(seen, "kmeans", group, quality=quality, figure=figure)
-    draw_map(seen, made, folder / figure)
-    return made
+    return grouped(seen, "kmeans", group, quality=quality)
 
 
-def _hierarchical(seen: Profile, folder: Path, seed: int) -> Segments:  # noqa: ARG001 -- nothing is drawn
-    """Merge the two groups whose union adds the least variance (Ward 1963), and cut by silhouette."""
-    few = seen.first(LEAVES)
-    tree = linkage(few.points, "ward")
-
-    def cut(k: int) -> Ints:
-        return np.asarray(fcluster(tree, k, "maxclust"), np.int64)
-
-    group, quality = choose(few.points, most_groups(few), cut)
-    figure = figure_name(seen.column, "hierarchical")
-    made = grouped(few, "hierarchical", group, quality=quality, figure=figure)
-    draw_dendrogram(few, tree, made, folder / figure)
-    return made
-
-
-def _mixture(seen: Profile, folder: Path, seed: int) -> Segments:
+def _mixture(seen: Profile, seed: int) -> Segments:
     """Take the mixture of Gaussians of the least BIC (Schwarz 1978; Fraley and Raftery 2002, section 2.4)."""
     points = components(seen.points)
     fits = [
@@ -163,9 +117,5 @@ def _mixture(seen: Profile, folder: Path, seed: int) -> Segments:
     ]
     best = min(fits, key=lambda one: float(one.bic(points)))
     group = best.predict(points).astype(np.int64)
-    figure = figure_name(seen.column, "mixture")
     alone = "one component fits best, so there are no groups" if len(np.unique(group)) == 1 else None
-    quality = silhouette(seen.points, group)
-    made = grouped(seen, "mixture", group, quality=quality, figure=figure, note=alone)
-    draw_map(seen, made, folder / figure)
-    return made
+    return grouped(seen, "mixture", group, quality=silhouette(seen.points, group), note=alone)

@@ -1,24 +1,24 @@
 """Groups of a categorical column's values by what their rows are like, by MLlib.
 
-Spark adds up the rows of each value; what MLlib groups is a point for each of some thousand values at most.
+Spark adds up the rows of each value; what MLlib groups is a point for each of some thousand values at most. MLlib keeps
+no tree of groups, so the few values of a dendrogram are merged as the other engine does it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.ml.clustering import BisectingKMeans, GaussianMixture, KMeans
+from pyspark.ml.clustering import GaussianMixture, KMeans
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
-from sklearn.metrics import silhouette_score
 
 from conf.columns import RESERVED_CODES
+from conf.grouping import choose, hierarchical, silhouette
 from conf.manifest import Manifest
 from conf.segmenting import (
-    LEAVES,
     MOST,
     Floats,
     Ints,
@@ -35,9 +35,6 @@ from spark_jobs.dataset import column as exactly
 from spark_jobs.session import kept
 
 STARTS = 2  # of k-means, the best of which counts
-ROUNDS = 10  # of k-means when a group is halved; MLlib goes through all of them
-# MLlib begins halves of a group as far from its centre as a share of the centre's length: not at all where that is 0.
-AWAY = 1.0
 CODE, COUNT = "__code", "__count"
 COLLAPSED = "no non-zero singular values"  # MLlib's words for the covariance of a single value
 
@@ -60,9 +57,8 @@ def segments(
 
     """
     seen = profile(sums(rows, manifest, column, names))
-    few = seen.first(LEAVES)
-    with kept(_points(spark, seen.points)) as every, kept(_points(spark, few.points + AWAY)) as frequent:
-        return [_kmeans(every, seen, seed), _hierarchical(frequent, few, seed), _mixture(spark, seen, seed)]
+    with kept(_points(spark, seen.points)) as every:
+        return [_kmeans(every, seen, seed), hierarchical(seen), _mixture(spark, seen, seed)]
 
 
 def sums(rows: DataFrame, manifest: Manifest, column: str, names: list[str]) -> Sums:
@@ -110,18 +106,6 @@ def _placed(predicted: DataFrame) -> Ints:
     return np.asarray([row[0] for row in predicted.orderBy("place").select("prediction").collect()], np.int64)
 
 
-def _silhouette(points: Floats, group: Ints) -> float:
-    """Mean silhouette (Rousseeuw 1987), of plain distances as on one machine; MLlib's are squared."""
-    return float(silhouette_score(points, group)) if len(np.unique(group)) > 1 else 0.0
-
-
-def _choose(points: Floats, most: int, group: Callable[[int], Ints]) -> tuple[Ints, float]:
-    found = [(group(k), k) for k in range(2, most + 1)]
-    judged = [(_silhouette(points, each), -k, each) for each, k in found]
-    quality, _, best = max(judged, key=lambda one: one[:2])
-    return best, quality
-
-
 def _kmeans(every: DataFrame, seen: Profile, seed: int) -> Segments:
     """k-means (k-means||, Bahmani et al. 2012), of the best of several starts, k by silhouette."""
 
@@ -129,25 +113,8 @@ def _kmeans(every: DataFrame, seen: Profile, seed: int) -> Segments:
         models = [KMeans(k=k, seed=seed + start).fit(every) for start in range(STARTS)]
         return _placed(min(models, key=lambda one: float(one.summary.trainingCost)).transform(every))
 
-    group, quality = _choose(seen.points, most_groups(seen), fit)
-    return grouped(seen, "kmeans", group, quality=quality, figure=None)
-
-
-def _hierarchical(every: DataFrame, seen: Profile, seed: int) -> Segments:
-    """Halve groups from the top (Steinbach, Karypis and Kumar 2000); MLlib keeps no tree that could be drawn.
-
-    Args:
-        every: the points, `AWAY` from 0.
-        seen: the values.
-        seed: of where halves begin.
-
-    """
-
-    def fit(k: int) -> Ints:
-        return _placed(BisectingKMeans(k=k, seed=seed, maxIter=ROUNDS).fit(every).transform(every))
-
-    group, quality = _choose(seen.points, most_groups(seen), fit)
-    return grouped(seen, "hierarchical", group, quality=quality, figure=None)
+    group, quality = choose(seen.points, most_groups(seen), fit)
+    return grouped(seen, "kmeans", group, quality=quality)
 
 
 def _mixture(spark: SparkSession, seen: Profile, seed: int) -> Segments:
@@ -167,8 +134,7 @@ def _mixture(spark: SparkSession, seen: Profile, seed: int) -> Segments:
                 judged.append((bic(k, float(model.summary.logLikelihood)), _placed(model.transform(every))))
     _, group = min(judged, key=lambda one: one[0])
     alone = "one component fits best, so there are no groups" if len(np.unique(group)) == 1 else None
-    quality = _silhouette(seen.points, group)
-    return grouped(seen, "mixture", group, quality=quality, figure=None, note=alone)
+    return grouped(seen, "mixture", group, quality=silhouette(seen.points, group), note=alone)
 
 
 def _log_likelihood(points: Floats) -> float:

@@ -117,8 +117,8 @@ def test_the_outcome_has_all_figures(blind: Held) -> None:
 
 
 def test_mlflow_names_nobody_before_the_choice(blind: Held) -> None:
-    assert blind.artifacts >= {"report.html", "config.yaml"}
-    assert not blind.artifacts & {"findings.json", "journal.jsonl"}
+    assert blind.artifacts >= {"report.html", "config.yaml", "leaderboard.csv"}
+    assert not blind.artifacts & {"findings.json", "journal.jsonl", "figures"}
     assert blind.children.keys() == {"candidate A", "candidate B", "candidate C"}
     for name, child in blind.children.items():
         assert child.data.metrics.keys() >= FIGURES
@@ -147,7 +147,7 @@ def test_the_next_command_calls_the_experiment_as_the_person_did(blind: Held, ch
 
 
 def test_after_the_choice_mlflow_has_names_settings_and_all_files(chosen: Held, blind: Held) -> None:
-    assert chosen.artifacts >= {"report.html", "findings.json", "journal.jsonl"}
+    assert chosen.artifacts >= {"report.html", "findings.json", "journal.jsonl", "leaderboard.csv", "figures"}
     assert chosen.children.keys() == set(NAMES)
     assert {each.info.run_id for each in chosen.children.values()} == {
         each.info.run_id for each in blind.children.values()

@@ -216,6 +216,19 @@ def test_networks_that_suit_take_part_by_the_strategy_that_was_chosen() -> None:
     assert {"cnn", "mlp"} <= networks("digits", [], contest_settings("digits", []))[0].keys()
 
 
+def test_a_recipe_of_regressions_is_used_where_one_was_inferred_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "visits.yaml").write_text("path: visits.csv\nlabel: cost\n")
+    experiment, rate = str(tmp_path / "visits.yaml"), ["optimizer.learning_rate=0.1"]
+    settings = contest_settings(experiment, [])
+    rates = [
+        networks(experiment, words, settings, task)[0]["realmlp"].optimizer.learning_rate
+        for words, task in (([], None), ([], "binary"), ([], "regression"), (rate, "regression"))
+    ]
+    assert rates == [0.04, 0.04, 0.2, 0.1]
+    known, _ = networks("flights_airtime", [], contest_settings("flights_airtime", []))
+    assert known["realmlp"].optimizer.learning_rate == 0.2
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [

@@ -20,6 +20,7 @@ from conf.manifest import DataFile, Label, Manifest, Split
 from conf.segmenting import ROWS, vocabularies
 from conf.selecting import Rule, Segments, UnlabelledRequest, UnlabelledResult
 from models.candidates.reading import read_rows
+from models.unlabelled.drawing import draw
 from models.unlabelled.look import look as look_here
 from models.unlabelled.rules import rules as rules_here
 from models.unlabelled.segments import segments as segments_here
@@ -101,16 +102,16 @@ def far_apart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Path]
     return manifest, folder
 
 
-def test_groups_that_are_far_apart_are_the_same(
-    spark: SparkSession, far_apart: tuple[Manifest, Path], tmp_path: Path
-) -> None:
+def test_groups_that_are_far_apart_are_the_same(spark: SparkSession, far_apart: tuple[Manifest, Path]) -> None:
     manifest, folder = far_apart
     rows, names = read_rows(str(folder), manifest, ["train"]), vocabularies(manifest, ["city"])["city"]
-    ours = segments_here(rows, "city", names, tmp_path, 1, label="late")
+    ours = segments_here(rows, "city", names, 1, label="late")
     theirs = segments_in_spark(spark, spark.read.parquet(f"{folder}/train"), manifest, "city", names, seed=1)
     assert parted(ours) == parted(theirs)
     assert len(parted(ours)["kmeans"]) == 3
     for here, there in zip(ours, theirs, strict=True):
+        assert here.figure == there.figure
+        assert (there.sketch.tree is None) == (here.sketch.tree is None)
         assert there.quality == pytest.approx(here.quality, abs=1e-6)
         assert there.profile.keys() == here.profile.keys() == {"x0", "x1", "x2", "late = yes", ROWS}
         assert sorted(there.profile["x0"]) == pytest.approx(sorted(here.profile["x0"]), abs=1e-6)
@@ -149,7 +150,7 @@ def test_airports_carriers_and_delays_of_real_flights(flights_set: tuple[Manifes
     found = look_here(request(folder, tmp_path, [*COLUMNS, "origin"]))
     _check_flights(found)
     for each in found.segments:
-        assert each.figure
+        draw(each, tmp_path / "run")
         assert (tmp_path / "run" / each.figure).stat().st_size > 1000
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from conf.selecting import Standing
-from models.candidates.curves import moves
+from models.candidates.curves import moves, uncompared
 from models.candidates.report.formats import counted, number, short
 from models.candidates.report.svg import Plot, picture
 from models.candidates.report.view import View
@@ -32,6 +32,7 @@ class Learning:
 
     says: list[str]
     moves: list[str]
+    uncompared: str
     panels: list[Panel]
     shared: str
 
@@ -40,7 +41,7 @@ def learning(view: View) -> Learning:
     """Draw all curves on the same axes; the others' lines lie grey behind each."""
     curved = [standing for standing in view.ranked if len(standing.curve.rows) > 1]
     if not curved:
-        return Learning([], [], [], "")
+        return Learning([], [], "", [], "")
     last = [standing.curve.values[-1] for standing in curved]
     shown = [view.recommended, view.best]
     extra = [s.curve.law.tenfold for s in shown if s.curve.law is not None]
@@ -53,7 +54,9 @@ def learning(view: View) -> Learning:
         standing.candidate: view.names[standing.candidate] for standing in view.findings.standings
     }
     moved = moves(view.findings.standings, higher_is_better=view.findings.higher_is_better, names=called)
-    return Learning(_says(view, curved), moved, panels, _shared(curved, x, y))
+    alone = uncompared(view.findings.standings)
+    said = f"{view.names.listed(alone)} had no two sizes in common with anybody else." if alone else ""
+    return Learning(_says(view, curved), moved, said, panels, _shared(curved, x, y))
 
 
 def _empty(x: tuple[float, float], y: tuple[float, float]) -> Plot:

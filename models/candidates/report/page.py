@@ -10,7 +10,7 @@ from models.candidates.report import bars, headline, method, naming
 from models.candidates.report.assumed import assumed
 from models.candidates.report.figures import inlined, telling
 from models.candidates.report.formats import number, percent
-from models.candidates.report.leaderboard import Line, leaderboard
+from models.candidates.report.leaderboard import Line, leaderboard, portion
 from models.candidates.report.learning import learning
 from models.candidates.report.prices import prices
 from models.candidates.report.reasons import reasons
@@ -57,6 +57,7 @@ def _rendered(view: View, folder: Path) -> str:
         head=headline.headline(view),
         board_says=headline.board_says(view),
         board=_board(view),
+        shares=any(portion(each) for each in view.ranked),
         scale=bars.scale(view),
         learning=learning(view),
         seasons=seasons(view),
@@ -92,7 +93,7 @@ def _segments(view: View, folder: Path) -> list[tuple[Segments, str]]:
     found: list[tuple[Segments, str]] = []
     for place, segments in enumerate(view.findings.segments):
         figure = ""
-        if segments.figure is not None and not (view.names.blind and telling(folder, segments.figure)):
+        if not (view.names.blind and telling(folder, segments.figure)):
             figure = inlined(folder, segments.figure, f"Segments of {segments.column}", f"segments{place}")
         found.append((segments, figure))
     return found

@@ -14,6 +14,7 @@ from conf.selecting import (
     Recommendation,
     Rule,
     Segments,
+    Sketch,
     Standing,
     Weight,
 )
@@ -96,6 +97,7 @@ def binary(*, blind: bool = False, chosen: CandidateName | None = None) -> Findi
                 quality=0.47,
                 profile={"distance": [690.0, 2_480.0, 4_970.0, 220.0], "arr_delay": [8.1, 1.2, -1.4, 3.3]},
                 figure="segments_dest.svg",
+                sketch=Sketch(names=[], places=[], shares=[0.6, 0.2], tree=None),
             )
         ],
         rules=[

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.selecting import Curve, Standing
-from models.candidates.curves import curve, moves
+from models.candidates.curves import curve, moves, uncompared
 from tests.models.candidates.findings import binary
 
 ROWS = [1_000, 3_000, 9_000, 27_000, 81_000]
@@ -79,6 +79,20 @@ def test_who_is_overtaken_is_said() -> None:
     ]
     lower = moves(_pair((0.66, 0.68), (0.62, 0.71), 0.001), higher_is_better=False, names={"ridge": "A", "mlp": "B"})
     assert lower == ["On 1,000 rows B is ahead of A; on 81,000 rows it is behind, by more than the folds vary."]
+
+
+def test_a_pair_is_compared_on_the_largest_size_that_both_have() -> None:
+    ridge, mlp = _pair((0.66, 0.68), (0.62, 0.71), 0.001)
+    tuned = Curve(rows=[1_000, 27_000], values=[0.62, 0.70], law=None)  # its folds had other settings
+    both = Curve(rows=[1_000, 27_000, 81_000], values=[0.66, 0.67, 0.68], law=None)
+    held = [ridge.model_copy(update={"curve": both}), mlp.model_copy(update={"curve": tuned})]
+    assert moves(held, higher_is_better=True) == [
+        "On 1,000 rows ridge is ahead of mlp; on 27,000 rows it is behind, by more than the folds vary.",
+    ]
+    assert uncompared(held) == []
+    alone = mlp.model_copy(update={"curve": Curve(rows=[500, 27_000], values=[0.62, 0.70], law=None)})
+    assert moves([held[0], alone], higher_is_better=True) == []
+    assert uncompared([held[0], alone]) == ["ridge", "mlp"]
 
 
 def test_noise_and_steady_places_are_not_called_out() -> None:
