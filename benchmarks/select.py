@@ -17,7 +17,7 @@ seed, which is said:
 
 All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
 chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
-`benchmarks/select.jsonl` has those of which RESULTS.md has five seeds; lines do not say of which version they are.
+`benchmarks/select.jsonl` has those of which RESULTS.md has five seeds; `version` is the commit of a line.
 """
 
 import argparse
@@ -80,7 +80,16 @@ def contest(said: str, features: Path, folder: Path, seed: int, overrides: Seque
         for who, candidate in ((BEST, found.recommendation.best), (RECOMMENDED, found.recommendation.candidate))
     }
     runs[BEST]["families"] = families
+    runs[BEST]["quick"] = quick(judged, named[found.recommendation.best])
     return runs
+
+
+def quick(standings: Sequence[Standing], best: Standing) -> list[str]:
+    """Who is within one standard error of the best, and takes at most a tenth of its time for a row."""
+    within = [each for each in standings if each.behind is not None and each.behind <= (each.behind_error or 0.0)]
+    times = {each.candidate: each.latency.one_p50_seconds for each in within if each.latency}
+    most = TENTH * (best.latency.one_p50_seconds if best.latency else 0.0)
+    return [name for name, seconds in times.items() if seconds <= most]
 
 
 def _of(standing: Standing, metric: str, seconds: float) -> Run:
@@ -139,18 +148,24 @@ def verdicts(runs: Runs, sign: int) -> dict[str, Any]:
         said["seeds_with_it"] = most
         said["best_peer"], said["ahead_of_it"], said["reach"] = best, gap, reach
         said["as_good"] = gap + (reach or 0) >= 0
-    simpler = [seed for seed, run in runs[RECOMMENDED].items() if run["chosen"] != runs[BEST][seed]["chosen"]]
-    said["seeds_with_a_simpler_one"] = len(simpler)  # within one standard error of the best
-    latencies = [[runs[who][seed]["one_p50_seconds"] for seed in simpler] for who in (RECOMMENDED, BEST)]
-    ratios = [quick / slow for quick, slow in zip(*latencies, strict=True) if quick and slow]
-    if ratios:
-        said["latency_of_recommended_to_best"] = statistics.median(ratios)
-        said["at_most_a_tenth"] = statistics.median(ratios) <= TENTH
+    chosen = {seed: (run, runs[BEST][seed]) for seed, run in runs[RECOMMENDED].items()}
+    ratios = {seed: _ratio(ours, best) for seed, (ours, best) in chosen.items() if ours["chosen"] != best["chosen"]}
+    said["seeds_with_a_simpler_one"] = len(ratios)  # within one standard error of the best
+    if any(ratios.values()):
+        said["latency_of_recommended_to_best"] = statistics.median(filter(None, ratios.values()))
+    to_be_had = [seed for seed, (_, best) in chosen.items() if best.get("quick")]
+    said["seeds_where_a_tenth_is_to_be_had"] = len(to_be_had)
+    said["a_tenth_is_recommended_in"] = sum((ratios.get(seed) or 1.0) <= TENTH for seed in to_be_had)
     families = [run["families"] for run in runs[BEST].values() if {"boosting", "network"} <= run["families"].keys()]
     if families:
         said["boosting_beats_networks_in"] = sum(sign * (of["boosting"] - of["network"]) > 0 for of in families)
         said["of"] = len(families)
     return said
+
+
+def _ratio(ours: Run, best: Run) -> float | None:
+    quick, slow = ours["one_p50_seconds"], best["one_p50_seconds"]
+    return quick / slow if quick and slow else None
 
 
 def _latency(runs: Runs, who: str) -> float | None:
@@ -225,11 +240,16 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace) -> dict
         else:
             runs[who] = found
     line = {**_asked(options, name, seed), "time": time.time(), "task": read_manifest(str(features)).task, "runs": runs}
-    line["failed"] = failed
+    line |= {"failed": failed, "version": _version()}
     if options.kept:
         with options.kept.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(line) + "\n")
     return line
+
+
+def _version() -> str:
+    asked = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or "unknown"
 
 
 def before(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any] | None:

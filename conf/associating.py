@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from conf.columns import MISSING, RARE, RESERVED_CODES
 from conf.data import Task
-from conf.selecting import Rule
+from conf.selecting import ItemSet, Rule
 
 Counts = tuple[int, int]  # rows that have all items, and those of them that have the consequent too
 Found = Mapping[tuple[int, ...], Counts]  # rising numbers of items -> counts
@@ -20,6 +20,7 @@ LONGEST = 3  # items of a rule
 GAIN = 1.1  # a rule's confidence over that of each shorter one
 CHANCE = 0.05  # that any one of the rules is none
 MOST = 30
+OFTEN = 0.1  # of the rows: a frequent item set; a pair of quarters that do not depend has less
 SMALL = 1e-9  # that a product is above a whole number by rounding
 
 
@@ -167,6 +168,32 @@ def _by_chance(against: Sequence[Sequence[Counts]]) -> list[float]:
 def best(rules: Sequence[Rule], most: int) -> list[Rule]:
     """Give those of the highest lift, then support, then fewest words."""
     return sorted(rules, key=lambda each: (-each.lift, -each.support, len(each.when), each.when, each.then))[:most]
+
+
+def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], rows: int) -> list[ItemSet]:
+    """Tell the frequent item sets that chance would not make, those first whose share exceeds chance by most.
+
+    A set is told if its share is `GAIN` times what it would be if any two parts of it did not depend on each other
+    (productive item sets; Webb 2010, section 3), so no set is told for what a part of it shows alone.
+
+    Args:
+        found: rows of every frequent set, single items among them; one that is missing has the rows of a part of it.
+        names: of the items.
+        rows: in all.
+
+    """
+    told: list[tuple[float, ItemSet]] = []
+    for items, together in found.items():
+        halves = [part for length in range(1, len(items)) for part in combinations(items, length)]
+        pairs = [(half, tuple(item for item in items if item not in half)) for half in halves]
+        shares = [found[one] / rows * found[other] / rows for one, other in pairs if one in found and other in found]
+        if len(items) > 1 and together >= GAIN * rows * max(shares):
+            share = together / rows
+            told.append((share - max(shares), ItemSet(
+                items=[names[i] for i in items], support=share, lift=share / max(shares)
+            )))  # fmt: skip
+    told.sort(key=lambda each: (-each[0], len(each[1].items), each[1].items))
+    return [each for _, each in told[:MOST]]
 
 
 def support_of(rows: int) -> float:

@@ -268,6 +268,14 @@ class Rule(Strict):
     lift: float
 
 
+class ItemSet(Strict):
+    """Items that many rows have together."""
+
+    items: list[str]
+    support: float = Field(description="share of the rows that have all of them")
+    lift: float = Field(description="that share, over what it would be if two parts of the set did not depend")
+
+
 class UnlabelledRequest(Request):
     """Group values of columns, and seek rules about the label, in the train rows of a feature set."""
 
@@ -284,6 +292,7 @@ class UnlabelledResult(Strict):
 
     segments: list[Segments]
     rules: list[Rule] = Field(description="highest lift first")
+    sets: list[ItemSet] = Field(description="frequent item sets, the most unlike chance first")
     notes: list[str]
 
 
@@ -311,6 +320,7 @@ class Findings(Strict):
     explanations: list[Explanation]
     segments: list[Segments]
     rules: list[Rule]
+    sets: list[ItemSet]
     notes: list[str] = Field(description="what a reader should know: who fell out and why, what the budget cut")
     labels: dict[str, str] = Field(description="candidate -> letter that hides it; {}: not blind")
     choice: Choice | None

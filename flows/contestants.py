@@ -66,17 +66,21 @@ def contest_settings(experiment: str, overrides: Sequence[str]) -> Settings:
     if settings.resume is not None:
         raise FranklinError("resume goes on with a network's training; a contest that is retried goes on by itself")
     if settings.data.task is not None:
-        check_named(settings.contest, settings.data.task)
+        check_suits(settings.contest, settings.data.task)
     return settings
 
 
-def check_named(contest: Contest, task: Task) -> None:
-    """See that those named in `contest.candidates` are for such a label.
+def check_suits(contest: Contest, task: Task) -> None:
+    """See that those named in `contest.candidates`, and its costs, are for such a label.
 
     Raises:
-        FranklinError: one is not.
+        FranklinError: they are not.
 
     """
+    if contest.costs is not None and task != "binary":
+        raise FranklinError(
+            f"contest.costs are of two classes, and the task is {task}: leave them out, or make a label of two classes"
+        )
     for name in contest.candidates or ():
         if not _is_for(name, task):
             suited = [each for each in CANDIDATES if each not in NETWORKS and _is_for(each, task)]

@@ -14,7 +14,7 @@ from conf.manifest import read_manifest
 from conf.schema import Settings
 from conf.selecting import ContestResult, Findings, UnlabelledResult
 from flows.cancel import say_cancelled
-from flows.contestants import check_named, contest_settings, networks, sized, spelt, to_contest, to_look
+from flows.contestants import check_suits, contest_settings, networks, sized, spelt, to_contest, to_look
 from flows.context import Context, Stage
 from flows.engines import CONTEST
 from flows.opening import opened
@@ -91,7 +91,7 @@ def contest(
     """Hold the contest; a retry goes on with the journal of the fits that were done."""
     folder, settings = run.folder / "contest", run.settings
     manifest = read_manifest(feature_set)
-    check_named(settings.contest, manifest.task)  # which may have been inferred
+    check_suits(settings.contest, manifest.task)  # which may have been inferred
     for line in flattered(manifest):
         run.display.say(f"  {line}")
     with run.stage("contest") as stage:

@@ -134,7 +134,7 @@ def _findings(
         compared([standing(entry, evidence.bench, scale, len(evidence.course.pool)) for entry in entries], scale),
     )
     recommendation = recommend(standings, scale, request.contest.limits)
-    looked = request.looked or UnlabelledResult(segments=[], rules=[], notes=[])
+    looked = request.looked or UnlabelledResult(segments=[], rules=[], sets=[], notes=[])
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
     return Findings(
         experiment=request.experiment,
@@ -158,6 +158,7 @@ def _findings(
         explanations=evidence.explanations(entries),
         segments=looked.segments,
         rules=looked.rules,
+        sets=looked.sets,
         notes=[*looked.notes, *evidence.notes],
         labels=letters(standings, str(request.run_folder)) if request.contest.blind else {},
         choice=None,

@@ -4,7 +4,7 @@ from conf.associating import support_of
 from conf.exchange import progress, serve
 from conf.manifest import read_manifest
 from conf.segmenting import NoSegmentsError, vocabularies
-from conf.selecting import Rule, Segments, UnlabelledRequest, UnlabelledResult
+from conf.selecting import ItemSet, Rule, Segments, UnlabelledRequest, UnlabelledResult
 from models.candidates.reading import read_rows
 from models.unlabelled.rules import seek
 from models.unlabelled.segments import segments
@@ -30,12 +30,13 @@ def look(request: UnlabelledRequest) -> UnlabelledResult:
         except NoSegmentsError as error:
             notes.append(str(error))
     rules: list[Rule] = []
+    sets: list[ItemSet] = []
     if request.rules:
         progress(total - 1, total, "looks", f"rules about {label}")
         mined = seek(rows, names, support=support_of(len(rows)), label=label)
-        rules, notes = mined.rules, [*notes, *mined.notes]
+        rules, sets, notes = mined.rules, mined.sets, [*notes, *mined.notes]
     notes += [f"{each.column}, {each.method}: {each.note}" for each in found if each.note]
-    return UnlabelledResult(segments=found, rules=rules, notes=notes)
+    return UnlabelledResult(segments=found, rules=rules, sets=sets, notes=notes)
 
 
 if __name__ == "__main__":

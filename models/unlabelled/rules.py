@@ -10,6 +10,7 @@ from conf.associating import (
     BAR,
     LONGEST,
     MOST,
+    OFTEN,
     QUARTERS,
     Bar,
     Counts,
@@ -21,9 +22,10 @@ from conf.associating import (
     frequent,
     number_items,
     telling,
+    unlike_chance,
     worth,
 )
-from conf.selecting import Rule
+from conf.selecting import ItemSet, Rule
 from models.candidates.rows import Rows
 
 ITEMS = 256  # that are combined: those whose rows are farthest from the label's share
@@ -33,9 +35,10 @@ Bools = NDArray[np.bool_]
 
 
 class Mined(NamedTuple):
-    """Rules, and what a reader should know of how they were found."""
+    """Rules, frequent item sets, and what a reader should know of how they were found."""
 
     rules: list[Rule]
+    sets: list[ItemSet]
     notes: list[str]
 
 
@@ -94,7 +97,17 @@ def seek(
         found = mine(of, has[chosen], hits, least, longest)
         words, whole = [item.name for item in of], (len(rows), int(hits.sum()))
         made += worth(found, words, then.name, whole, bar)
-    return Mined(best(made, most), notes)
+    return Mined(best(made, most), _together(items, has, len(rows), longest), notes)
+
+
+def _together(items: Sequence[Item], has: Bits, rows: int, longest: int) -> list[ItemSet]:
+    """Find the frequent item sets, of those frequent items first that nearest to half of the rows have."""
+    least, counts = frequent(OFTEN, rows), _rows_of(has)
+    order = np.argsort(np.abs(counts - rows / 2), kind="stable")
+    chosen = np.sort(order[counts[order] >= least][:ITEMS])
+    found = mine([items[int(i)] for i in chosen], has[chosen], np.ones(rows, np.bool_), least, longest)
+    together = {which: both for which, (both, _) in found.items()}
+    return unlike_chance(together, [items[int(i)].name for i in chosen], rows)
 
 
 def _items(rows: Rows, names: Mapping[str, Sequence[str]], least: int) -> tuple[list[Item], Bits]:

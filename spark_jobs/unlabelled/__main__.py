@@ -6,7 +6,7 @@ from conf.associating import support_of
 from conf.exchange import clean_up_on_sigterm, progress, serve
 from conf.manifest import Manifest, read_manifest
 from conf.segmenting import NoSegmentsError, vocabularies
-from conf.selecting import Rule, Segments, UnlabelledRequest, UnlabelledResult
+from conf.selecting import ItemSet, Rule, Segments, UnlabelledRequest, UnlabelledResult
 from spark_jobs.session import kept, session
 from spark_jobs.sources.far import plain_url
 from spark_jobs.unlabelled.rules import seek
@@ -24,6 +24,7 @@ def look(spark: SparkSession, request: UnlabelledRequest, manifest: Manifest) ->
     found: list[Segments] = []
     notes: list[str] = []
     rules: list[Rule] = []
+    sets: list[ItemSet] = []
     with kept(_train(spark, request.feature_set, manifest)) as rows:
         for column in request.segments:
             progress(0, 0, "", f"groups of {column}")
@@ -34,9 +35,9 @@ def look(spark: SparkSession, request: UnlabelledRequest, manifest: Manifest) ->
         if request.rules:
             progress(0, 0, "", f"rules about {manifest.label.name}")
             mined = seek(rows, manifest, names, support=support_of(manifest.splits["train"].rows))
-            rules, notes = mined.rules, [*notes, *mined.notes]
+            rules, sets, notes = mined.rules, mined.sets, [*notes, *mined.notes]
     notes += [f"{each.column}, {each.method}: {each.note}" for each in found if each.note]
-    return UnlabelledResult(segments=found, rules=rules, notes=notes)
+    return UnlabelledResult(segments=found, rules=rules, sets=sets, notes=notes)
 
 
 def run(request: UnlabelledRequest) -> UnlabelledResult:

@@ -19,6 +19,7 @@ from conf.associating import (
     BAR,
     LONGEST,
     MOST,
+    OFTEN,
     QUARTERS,
     Bar,
     Counts,
@@ -30,10 +31,11 @@ from conf.associating import (
     frequent,
     number_items,
     telling,
+    unlike_chance,
     worth,
 )
 from conf.manifest import Manifest
-from conf.selecting import Rule
+from conf.selecting import ItemSet, Rule
 from spark_jobs.dataset import column as exactly
 
 SETS = 200_000  # that FP-growth may find at most
@@ -41,9 +43,10 @@ ACCURACY = 1_000_000  # of quartiles: their ranks are exact up to so many rows, 
 
 
 class Mined(NamedTuple):
-    """Rules, and what a reader should know of how they were found."""
+    """Rules, frequent item sets, and what a reader should know of how they were found."""
 
     rules: list[Rule]
+    sets: list[ItemSet]
     notes: list[str]
 
 
@@ -100,7 +103,8 @@ def seek(
         if not least <= hits[place] < number:
             continue
         whole, with_then = (number, hits[place]), seen.with_then[:, place]
-        kept = _within(seen, with_then, whole, least)
+        order = np.argsort(-telling(seen.counts, with_then, *whole), kind="stable")
+        kept = _within(seen, order[with_then[order] >= least])
         if len(kept) < (with_then >= least).sum():
             notes.append(
                 f"rules about {then.name} combine the {len(kept)} most telling of {(with_then >= least).sum()} items: "
@@ -109,7 +113,8 @@ def seek(
         found = _grown(rows, [seen.has[i] for i in kept], holds[place], least=least, number=number, longest=longest)
         words = [seen.items[i].name for i in kept]
         made += worth(found, words, then.name, whole, bar)
-    return Mined(best(made, most), notes)
+    sets, more = _together(rows, seen, number, longest)
+    return Mined(best(made, most), sets, [*notes, *more])
 
 
 def _edges(rows: DataFrame, manifest: Manifest) -> tuple[dict[str, list[float]], float]:
@@ -161,12 +166,29 @@ def _seen(
     return Seen(items, has, np.asarray(counts, np.int64), np.asarray(hits, np.int64).reshape(len(items), len(holds)))
 
 
-def _within(seen: Seen, with_then: NDArray[np.int64], whole: Counts, least: int) -> list[int]:
-    """Take the most telling items as long as no more than `SETS` sets of them, one level of a column each, may be."""
-    order = np.argsort(-telling(seen.counts, with_then, *whole), kind="stable")
+def _together(rows: DataFrame, seen: Seen, number: int, longest: int) -> tuple[list[ItemSet], list[str]]:
+    """Find the frequent item sets, of those items first that nearest to half of the rows have; say what is left out."""
+    least = frequent(OFTEN, number)
+    order = np.argsort(np.abs(seen.counts - number / 2), kind="stable")
+    often = order[seen.counts[order] >= least]
+    kept, notes = _within(seen, often), []
+    if len(kept) < len(often):
+        notes.append(
+            f"frequent item sets are of the {len(kept)} items of {len(often)} that nearest to half of the rows have: "
+            "FP-growth would find too many sets of more"
+        )
+    if not kept:
+        return [], notes
+    found = _grown(rows, [seen.has[i] for i in kept], F.expr("true"), least=least, number=number, longest=longest)
+    together = {which: both for which, (both, _) in found.items()}
+    return unlike_chance(together, [seen.items[i].name for i in kept], number), notes
+
+
+def _within(seen: Seen, places: NDArray[np.int64]) -> list[int]:
+    """Take items in that order as long as no more than `SETS` sets of them, one level of a column each, may be."""
     levels: dict[str, int] = {}
     kept: list[int] = []
-    for place in order[with_then[order] >= least]:
+    for place in places:
         column = seen.items[place].column
         longer = levels | {column: levels.get(column, 0) + 1}
         if 2 * prod(1 + many for many in longer.values()) > SETS:  # the consequent is one more

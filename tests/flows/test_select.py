@@ -20,6 +20,7 @@ from conf.compose import compose
 from conf.selecting import Findings
 from flows.selection import kept, settled
 from models.candidates.report.naming import reveals
+from tests.flights import WITHOUT_PAST
 from tests.flows.command import FRANKLIN, complaint, franklin, summary, variables_of
 from tests.flows.fixtures import Up
 from tests.flows.runs import CONTEST, SELECTED, Done, Runs, named
@@ -189,8 +190,30 @@ def test_segments_of_airports_and_rules_about_delays_are_in_the_report(runs: Run
     assert all({"ORD", "LAX"} <= {name for group in each.groups for name in group} for each in findings.segments)
     assert all(rule.lift > 1 for rule in findings.rules)
     assert findings.rules
+    assert all(each.lift > 1 and each.support >= 0.1 for each in findings.sets)
+    assert findings.sets
     report = (selection.folder / "report.html").read_text(encoding="utf-8")
     assert "Segments of dest" in report
+    assert "Frequent item sets" in report
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("experiment", ["flights_delay", "flights_airtime"])
+def test_every_candidate_learns_from_real_flights(experiment: str, up: Up, few_flights: Path) -> None:
+    """One flight in 25: whoever is not said to have fallen out is better than the best baseline."""
+    few = (f"data.path={few_flights}", WITHOUT_PAST)
+    small = ("model.width=32", "contest.folds=2", "contest.sizes=[0.3]", "contest.trials=0", "budget_seconds=400")
+    done = summary(franklin("select", experiment, *few, *small, "--json", home=up.home))
+    findings = Findings.model_validate_json(Path(done["findings"]).read_text(encoding="utf-8"))
+    sign = 1 if findings.higher_is_better else -1
+    through = {each.candidate: sign * each.test[findings.metric].value for each in findings.standings if each.test}
+    families = {each.candidate: each.family for each in findings.standings}
+    best = max(through[name] for name in through if families[name] == "baseline")
+    fallen = [each.candidate for each in findings.standings if not each.test]
+    assert len(fallen) <= 2, fallen
+    assert all(any(note.startswith(f"{name} fell out: ") for note in findings.notes) for name in fallen)
+    assert not [name for name in through if families[name] != "baseline" and through[name] <= best], through
+    assert {"linear", "tree", "boosting", "network"} <= {families[name] for name in through}
 
 
 @pytest.mark.soak

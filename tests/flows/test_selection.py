@@ -186,6 +186,11 @@ def test_there_is_no_plan_of_what_is_no_network_and_that_is_said_before_anything
         ("flights_delay", ["budget_second=3"], "did you mean 'contest.budget_seconds'"),
         ("flights_delay", ["budget_seconds=0"], "contest.budget_seconds: "),
         ("flights_delay", ["model=resnet"], r"say contest.candidates=\[resnet\]"),
+        (
+            "flights_airtime",
+            ["contest.costs={false_positive: 1, false_negative: 2}"],
+            "contest.costs are of two classes, and the task is regression",
+        ),
         ("flights_delay", ["strategy=auto"], "strategy=auto plans for one network"),
         ("flights_delay", ["tuner=tpe"], "leave it out"),
         ("flights_delay", ["resume=runs/1"], "a contest that is retried goes on by itself"),

@@ -23,6 +23,7 @@ from models.candidates.reading import read_rows
 from models.unlabelled.drawing import draw
 from models.unlabelled.look import look as look_here
 from models.unlabelled.rules import rules as rules_here
+from models.unlabelled.rules import seek as seek_here
 from models.unlabelled.segments import segments as segments_here
 from models.unlabelled.segments import sums as sums_here
 from spark_jobs.unlabelled import rules as in_spark
@@ -122,10 +123,12 @@ def test_rules_are_the_same_to_the_last_row(spark: SparkSession, far_apart: tupl
     names = vocabularies(manifest, [])
     for bar in (Bar(), Bar(confidence=0, lift=1, gain=1, chance=1)):
         ours = rules_here(read_rows(str(folder), manifest, ["train"]), names, support=0.02, bar=bar, label="late")
+        sets_here = seek_here(read_rows(str(folder), manifest, ["train"]), names, support=0.02, bar=bar).sets
         kept = spark.read.parquet(f"{folder}/train")
         theirs = in_spark.seek(kept, manifest, names, support=0.02, bar=bar)
         assert ours
         assert ours == theirs.rules
+        assert sets_here == theirs.sets
         assert theirs.notes == []
 
 

@@ -67,6 +67,7 @@ def _rendered(view: View, folder: Path) -> str:
         reasons=reasons(view),
         segments=_segments(view, folder),
         rules=sorted(findings.rules, key=lambda rule: -rule.lift),
+        sets=findings.sets,
         fallen=fallen,
         notes=told,
         hidden_notes=len(further) - len(told),

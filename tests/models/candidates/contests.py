@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conf.columns import RESERVED_CODES, Categorical, Column, Numeric
+from conf.compose import compose
 from conf.data import Task
 from conf.manifest import WHERE, DataFile, Label, Manifest, Split
-from conf.selecting import ContestRequest, Findings
+from conf.selecting import ContestRequest, Entrant, Findings
 from models.candidates.rows import Columns, Rows
+from tests.models import launch
 
 ENGINE = "models.candidates.contest"
 CONTEST: dict[str, Any] = {
@@ -124,6 +126,14 @@ def contest_request(feature_set: Path, run_folder: Path, seed: int = 0, **change
             "spark_fits": [],
         }
     )
+
+
+def mlp(feature_set: Path, run_folder: Path) -> Entrant:
+    """A network as it is shipped."""
+    settings = compose("flights_airtime")
+    train = launch.request(feature_set, run_folder)
+    parts = {name: getattr(settings, name) for name in ("model", "optimizer", "trainer", "feed")}
+    return Entrant(name="mlp", train=train.model_copy(update=parts | {"cores": 1}))
 
 
 def start(request: ContestRequest, module: str = ENGINE, **environment: str) -> subprocess.Popen[str]:

@@ -11,6 +11,7 @@ from conf.selecting import (
     Dependence,
     Explanation,
     Findings,
+    ItemSet,
     Recommendation,
     Rule,
     Segments,
@@ -100,6 +101,7 @@ def binary(*, blind: bool = False, chosen: CandidateName | None = None) -> Findi
                 sketch=Sketch(names=[], places=[], shares=[0.6, 0.2], tree=None),
             )
         ],
+        sets=[ItemSet(items=["origin = JFK", "airline = B6"], support=0.125, lift=2.35)],
         rules=[
             Rule(when=["carrier=EV", "dep_hour=19"], then="late", support=0.021, confidence=0.41, lift=1.93),
             Rule(when=["origin=EWR", "precip=high"], then="late", support=0.008, confidence=0.48, lift=2.26),
@@ -180,6 +182,7 @@ def regression() -> Findings:
         ],
         segments=[],
         rules=[],
+        sets=[],
         notes=[],
         labels={},
         choice=None,

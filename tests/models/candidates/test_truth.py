@@ -5,12 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conf.compose import compose
 from conf.contests import Family
-from conf.selecting import Entrant
 from models.candidates.rows import Rows
-from tests.models import launch
-from tests.models.candidates.contests import contest_request, found, made_rows, write_rows
+from tests.models.candidates.contests import contest_request, found, made_rows, mlp, write_rows
 
 SEEDS, RIGHT = 20, 19
 ROWS = 2000
@@ -43,14 +40,6 @@ def nothing(generator: np.random.Generator) -> Rows:
     return made_rows("regression", generator.normal(size=ROWS), generator.normal(size=(ROWS, 6)))
 
 
-def mlp(feature_set: Path, run_folder: Path) -> Entrant:
-    """A network as it is shipped."""
-    settings = compose("flights_airtime")
-    train = launch.request(feature_set, run_folder)
-    parts = {name: getattr(settings, name) for name in ("model", "optimizer", "trainer", "feed")}
-    return Entrant(name="mlp", train=train.model_copy(update=parts | {"cores": 1}))
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize(
     ("truth", "families"),
@@ -62,8 +51,7 @@ def test_a_planted_truth_is_found(truth: object, families: set[Family], tmp_path
     for seed in range(SEEDS):
         write_rows(tmp_path / f"set{seed}", truth(np.random.default_rng(seed)))
         request = contest_request(tmp_path / f"set{seed}", tmp_path / f"run{seed}", seed, folds=5, budget_seconds=120)
-        if truth is network:
-            request = request.model_copy(update={"networks": [mlp(tmp_path / f"set{seed}", tmp_path / f"run{seed}")]})
+        request = request.model_copy(update={"networks": [mlp(tmp_path / f"set{seed}", tmp_path / f"run{seed}")]})
         findings = found(request)
         chosen = findings.recommendation.candidate
         family = next(each.family for each in findings.standings if each.candidate == chosen)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris, load_wine
 
-from conf.associating import Bar, edges_of, number_items
+from conf.associating import GAIN, MOST, Bar, edges_of, number_items
 from conf.selecting import Rule
 from models.candidates.rows import Rows
 from models.unlabelled.rules import levels, packed, rules, seek
@@ -81,6 +81,37 @@ def test_as_by_hand(codes: list[tuple[int, ...]], seed: int, support: float, gai
     # What is not told has a twin in it that stands for both.
     assert all(any(pair & items for pair in same) for items in truth.keys() - mine.keys())
     assert [each.lift for each in found] == sorted((each.lift for each in found), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(codes=st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=8, max_size=90), longest=st.integers(2, 4))
+def test_item_sets_are_those_by_hand(codes: list[tuple[int, ...]], longest: int) -> None:
+    drawn = np.asarray(codes)
+    rows = table(np.zeros((len(drawn), 0)), drawn, drawn[:, 0] > 0, "binary", code_names=[*NAMES], classes=["n", "y"])
+    has = {items: count for items, (count, _) in counted(rows, 1, longest).items() if items}
+    share = {items: count / len(rows) for items, count in has.items()}
+    told = seek(rows, NAMES, support=0.1, longest=longest).sets
+    for each in told:
+        items = frozenset(each.items)
+        assert each.support == pytest.approx(share[items])
+        assert each.support >= 0.1 - 1e-9
+        assert each.lift == pytest.approx(share[items] / by_chance(items, share))
+        assert each.lift >= GAIN - 1e-9
+    exceeds = [each.support * (1 - 1 / each.lift) for each in told]
+    assert exceeds == pytest.approx(sorted(exceeds, reverse=True))
+    free = {items for items in has if not any(has[items - {one}] == has[items] for one in items if len(items) > 1)}
+    missed = {
+        items
+        for items in free - {frozenset(each.items) for each in told}
+        if len(items) > 1 and share[items] >= 0.1 + 1e-9 and share[items] > (GAIN + 1e-9) * by_chance(items, share)
+    }
+    assert not missed or len(told) == MOST
+
+
+def by_chance(items: frozenset[str], share: dict[frozenset[str], float]) -> float:
+    """The largest share that two parts of a set would have together if they did not depend on each other."""
+    halves = [frozenset(half) for length in range(1, len(items)) for half in combinations(items, length)]
+    return max(share[half] * share[items - half] for half in halves)
 
 
 @given(st.integers(1, 5), st.integers(0, 200), st.integers(0, 99))

@@ -20,12 +20,18 @@ from sklearn.metrics import roc_auc_score
 
 from conf.compose import compose
 from conf.contests import CandidateName
+from conf.data import Task
 from conf.manifest import WHERE, Manifest
 from conf.selecting import ContestRequest, Fit, FitTask
 from models.candidates import named
+from models.candidates.boosted import HELD
 from models.candidates.brought import bring
-from models.candidates.inspark import SparkFits
+from models.candidates.engines import IN_SPARK
+from models.candidates.inspark import BOOSTED, SparkFits
+from models.candidates.learning import parts
 from models.candidates.rows import Columns, Rows
+from models.evaluation.bootstrap import estimates
+from models.evaluation.metrics import judge, main_metric
 from spark_jobs.fitting.fit import Fits
 from tests.feature_sets import write_feature_set
 from tests.spark_jobs.conftest import SPARK
@@ -156,6 +162,29 @@ def test_a_forest_errs_as_one_of_scikit_learn(
     assert fits.do(task_of("random_forest", tmp_path, learn, held)).failure is None
     ours = np.sqrt(np.mean((np.load(tmp_path / "random_forest.npy") - label[held]) ** 2))
     assert ours == pytest.approx(error, rel=0.15)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize("name", sorted(IN_SPARK))
+def test_both_engines_agree_within_noise(name: CandidateName, task: Task, spark: SparkSession, tmp_path: Path) -> None:
+    """Each with its own settings: what Spark's fit reaches is in the interval of what the one here does."""
+    candidate = named(name)
+    if task not in candidate.tasks:
+        pytest.skip(f"{name} is not for {task}")
+    manifest = write_feature_set(tmp_path / "set", task, 4 * ROWS)
+    pool = read(tmp_path / "set", manifest, "train", "validation")
+    drawn = np.random.default_rng(3).permutation(len(pool))
+    learn, held = np.sort(drawn[: len(pool) // 2]), np.sort(drawn[len(pool) // 2 :])
+    _, stop = parts(pool.take(learn), HELD, 1)
+    np.save(tmp_path / "stop.npy", learn[stop])
+    given = task_of(name, tmp_path, learn, held, stop=tmp_path / "stop.npy" if name in BOOSTED else None)
+    assert Fits(spark, request_of(tmp_path / "set", tmp_path)).do(given).failure is None
+    here = candidate.fit(pool.take(learn), seed=1, values={}, threads=2).predict(pool.take(held))
+    label, metric = pool.label[held], main_metric(task).name
+    ours = estimates(judge(task, here, label), len(held), 200, 1)[metric]
+    theirs = judge(task, np.load(given.scores), label)(np.ones(len(held)))[metric]
+    assert ours.low <= theirs <= ours.high, (ours, theirs)
 
 
 @pytest.mark.soak
