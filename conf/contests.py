@@ -79,7 +79,7 @@ class Contest(Strict):
     limits: Limits
     blind: bool = Field(description="whether names are hidden until `franklin choose`")
     segments: list[str] = Field(description="categorical columns whose values are grouped by their rows, such as dest")
-    rules: bool = Field(description="whether rules are sought between categories and the label")
+    rules: bool = Field(description="whether rules are sought between categories and the label, and item sets")
 
     @property
     def memory_bytes(self) -> int:
