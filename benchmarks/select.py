@@ -17,7 +17,7 @@ seed, which is said:
 
 All sets and seeds take hours. With `--kept FILE`, each seed of a set is added to a file of JSON lines once all have
 chosen, and those that are there (of so many seconds, on such a machine) are not held again but shown with the others.
-`benchmarks/select.jsonl` has those of which RESULTS.md has five seeds; `version` is the commit of a line.
+`benchmarks/select.jsonl` has those of which RESULTS.md has five seeds; newer lines have the commit, `version`.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def contest(said: str, features: Path, folder: Path, seed: int, overrides: Seque
     """Hold our contest: what its best and its recommended candidate reach, and the best of each family."""
     words = spelt([f"seed={seed}", f"home={folder / 'home'}", *overrides])
     settings = contest_settings(said, words)
-    entrants, absent = networks(said, words, settings)
+    entrants, absent = networks(said, words, settings, read_manifest(str(features)).task)
     request = to_contest(settings, folder, str(features), entrants, absent=absent)
     started = time.perf_counter()
     result = call(CONTEST, request, ContestResult)
@@ -153,9 +153,10 @@ def verdicts(runs: Runs, sign: int) -> dict[str, Any]:
     said["seeds_with_a_simpler_one"] = len(ratios)  # within one standard error of the best
     if any(ratios.values()):
         said["latency_of_recommended_to_best"] = statistics.median(filter(None, ratios.values()))
-    to_be_had = [seed for seed, (_, best) in chosen.items() if best.get("quick")]
-    said["seeds_where_a_tenth_is_to_be_had"] = len(to_be_had)
-    said["a_tenth_is_recommended_in"] = sum((ratios.get(seed) or 1.0) <= TENTH for seed in to_be_had)
+    if known := {seed: best["quick"] for seed, (_, best) in chosen.items() if "quick" in best}:  # not in older lines
+        to_be_had = [seed for seed, quick in known.items() if quick]
+        said["seeds_where_a_tenth_is_to_be_had"], said["of_seeds"] = len(to_be_had), len(known)
+        said["a_tenth_is_recommended_in"] = sum((ratios.get(seed) or 1.0) <= TENTH for seed in to_be_had)
     families = [run["families"] for run in runs[BEST].values() if {"boosting", "network"} <= run["families"].keys()]
     if families:
         said["boosting_beats_networks_in"] = sum(sign * (of["boosting"] - of["network"]) > 0 for of in families)
@@ -240,7 +241,7 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace) -> dict
         else:
             runs[who] = found
     line = {**_asked(options, name, seed), "time": time.time(), "task": read_manifest(str(features)).task, "runs": runs}
-    line |= {"failed": failed, "version": _version()}
+    line |= {"failed": failed, "version": options.version}
     if options.kept:
         with options.kept.open("a", encoding="utf-8") as kept:
             kept.write(json.dumps(line) + "\n")
@@ -248,8 +249,13 @@ def _hold(name: str, home: Path, seed: int, options: argparse.Namespace) -> dict
 
 
 def _version() -> str:
-    asked = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "unknown"
+    """The commit that is run, and whether something else than what is kept differs from it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    head, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True, check=False).stdout.strip()
+        for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", ":/", ":!*.jsonl"])
+    )
+    return f"{head or 'unknown'}{'-dirty' if changed else ''}"
 
 
 def before(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any] | None:
@@ -276,6 +282,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, metavar="FILE", help="JSON lines of earlier runs, and of these")
     parser.add_argument("--overrides", nargs="*", default=[], help="of ours, such as contest.candidates=[lightgbm]")
     options = parser.parse_args()
+    options.version = _version()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # all that is started inherits it
     with tempfile.TemporaryDirectory(prefix="select-") as temporary:
         for name in options.sets:

@@ -173,8 +173,10 @@ def best(rules: Sequence[Rule], most: int) -> list[Rule]:
 def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], rows: int) -> list[ItemSet]:
     """Tell the frequent item sets that chance would not make, those first whose share exceeds chance by most.
 
-    A set is told if its share is `GAIN` times what it would be if any two parts of it did not depend on each other
-    (productive item sets; Webb 2010, section 3), so no set is told for what a part of it shows alone.
+    A set is told if any two parts of it have `GAIN` times as many rows together as if they did not depend on each
+    other, and more than so many tries have by chance (productive item sets; Webb 2010, section 3; Fisher's exact test,
+    Bonferroni over all that are looked at). Of three items and more, none is looked at with a part that has the rows of
+    a part of its own: it repeats what a smaller one says.
 
     Args:
         found: rows of every frequent set, single items among them; one that is missing has the rows of a part of it.
@@ -182,18 +184,50 @@ def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], ro
         rows: in all.
 
     """
-    told: list[tuple[float, ItemSet]] = []
+    tried, told = 0, list[tuple[float, float, tuple[int, ...]]]()
+    against: list[list[Counts]] = []
     for items, together in found.items():
-        halves = [part for length in range(1, len(items)) for part in combinations(items, length)]
-        pairs = [(half, tuple(item for item in items if item not in half)) for half in halves]
-        shares = [found[one] / rows * found[other] / rows for one, other in pairs if one in found and other in found]
-        if len(items) > 1 and together >= GAIN * rows * max(shares):
-            share = together / rows
-            told.append((share - max(shares), ItemSet(
-                items=[names[i] for i in items], support=share, lift=share / max(shares)
-            )))  # fmt: skip
-    told.sort(key=lambda each: (-each[0], len(each[1].items), each[1].items))
-    return [each for _, each in told[:MOST]]
+        if len(items) == 1 or not all(_free(part, found) for part in combinations(items, len(items) - 1)):
+            continue
+        tried += 1
+        halves = [part for length in range(1, len(items) // 2 + 1) for part in combinations(items, length)]
+        parts = [(found[half], found[tuple(item for item in items if item not in half)]) for half in halves]
+        chance = max(one * other for one, other in parts) / rows
+        if together >= GAIN * chance:
+            told.append((chance - together, together / chance, items))
+            against.append(parts)
+    if not told:
+        return []
+    worst = _beyond_chance([found[items] for _, _, items in told], against, rows)
+    kept = sorted(each for each, p in zip(told, worst, strict=True) if p <= CHANCE / tried)
+    return [
+        ItemSet(items=[names[i] for i in items], support=found[items] / rows, lift=lift)
+        for _, lift, items in kept[:MOST]
+    ]
+
+
+def few_items(kept: int, of: int) -> str:
+    """Say that not all items were combined, since their sets would be too many."""
+    return (
+        f"frequent item sets are of {kept} of {of} items, those that nearest to half of the rows have, in their order"
+    )
+
+
+def _free(items: tuple[int, ...], found: Mapping[tuple[int, ...], int]) -> bool:
+    """Whether a set has fewer rows than each of its parts; a single item has none."""
+    parts = combinations(items, len(items) - 1) if len(items) > 1 else ()
+    return items in found and all(part in found and found[items] < found[part] for part in parts)
+
+
+def _beyond_chance(together: Sequence[int], against: Sequence[Sequence[Counts]], rows: int) -> list[float]:
+    """Give the largest p-value of each set's rows against those of its two parts, however it is parted."""
+    from scipy.stats import hypergeom
+
+    both = np.repeat(together, [len(parts) for parts in against])
+    one, other = np.asarray([part for parts in against for part in parts], np.int64).T
+    p = hypergeom.sf(both - 1, rows, one, other)
+    starts = np.cumsum([0, *(len(parts) for parts in against[:-1])])
+    return [float(each) for each in np.maximum.reduceat(p, starts)]
 
 
 def support_of(rows: int) -> float:

@@ -56,8 +56,10 @@ def select(
     entrants, absent = networks(experiment, words, settings)  # a mistake is told before anything starts
     with opened(settings, f"{settings.experiment}-select", {"contest": settings.contest.name}) as run:
         feature_set = prepare(run)
-        if settings.data.task is None:  # what was inferred has a say in how networks are trained
-            entrants, absent = networks(experiment, words, settings, read_manifest(feature_set).task)
+        if settings.data.task is None:  # what was inferred has a say in what suits, and in how networks are trained
+            task = read_manifest(feature_set).task
+            check_suits(settings.contest, task)
+            entrants, absent = networks(experiment, words, settings, task)
         seek = look.with_options(retries=settings.launcher.retries)
         looked = seek(run, feature_set) if settings.contest.segments or settings.contest.rules else None
         compare = contest.with_options(retries=settings.launcher.retries)
@@ -91,7 +93,6 @@ def contest(
     """Hold the contest; a retry goes on with the journal of the fits that were done."""
     folder, settings = run.folder / "contest", run.settings
     manifest = read_manifest(feature_set)
-    check_suits(settings.contest, manifest.task)  # which may have been inferred
     for line in flattered(manifest):
         run.display.say(f"  {line}")
     with run.stage("contest") as stage:

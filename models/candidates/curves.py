@@ -105,14 +105,19 @@ def moves(
 
 
 def uncompared(standings: Sequence[Standing]) -> list[CandidateName]:
-    """Those that have a curve, or fell behind before they had one, and no two sizes in common with anybody."""
-    pairs = {one.candidate for one, other in permutations(standings, 2) if _in_common(one, other) is not None}
-    return [each.candidate for each in standings if each.folds and not each.members and each.candidate not in pairs]
+    """Those of several that have no two sizes in common with anybody, and so were not compared."""
+    single = [each for each in standings if each.mean is not None and not each.members]
+    shared = {one.candidate for one, other in permutations(single, 2) if len(_shared(one, other)) > 1}
+    return [each.candidate for each in single if each.candidate not in shared] if len(single) > 1 else []
+
+
+def _shared(one: Standing, other: Standing) -> set[int]:
+    return set(one.curve.rows) & set(other.curve.rows)
 
 
 def _in_common(one: Standing, other: Standing) -> tuple[int, int] | None:
     """The smallest and the largest size that both have; None: these are one, or folds tell no noise."""
-    shared = set(one.curve.rows) & set(other.curve.rows)
+    shared = _shared(one, other)
     if len(shared) < 2 or len(one.folds) != len(other.folds) or len(one.folds) < 2:  # noqa: PLR2004 -- no pair, or no spread
         return None
     return min(shared), max(shared)

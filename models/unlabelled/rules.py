@@ -19,6 +19,7 @@ from conf.associating import (
     code_item,
     consequents,
     edges_of,
+    few_items,
     frequent,
     number_items,
     telling,
@@ -97,17 +98,20 @@ def seek(
         found = mine(of, has[chosen], hits, least, longest)
         words, whole = [item.name for item in of], (len(rows), int(hits.sum()))
         made += worth(found, words, then.name, whole, bar)
-    return Mined(best(made, most), _together(items, has, len(rows), longest), notes)
+    sets, more = _together(items, has, len(rows), longest)
+    return Mined(best(made, most), sets, [*notes, *more])
 
 
-def _together(items: Sequence[Item], has: Bits, rows: int, longest: int) -> list[ItemSet]:
-    """Find the frequent item sets, of those frequent items first that nearest to half of the rows have."""
+def _together(items: Sequence[Item], has: Bits, rows: int, longest: int) -> tuple[list[ItemSet], list[str]]:
+    """Find the frequent item sets, of those items first that nearest to half of the rows have; say what is left out."""
     least, counts = frequent(OFTEN, rows), _rows_of(has)
     order = np.argsort(np.abs(counts - rows / 2), kind="stable")
-    chosen = np.sort(order[counts[order] >= least][:ITEMS])
+    often = order[counts[order] >= least]
+    chosen = np.sort(often[:ITEMS])
+    notes = [few_items(len(chosen), len(often))] if len(chosen) < len(often) else []
     found = mine([items[int(i)] for i in chosen], has[chosen], np.ones(rows, np.bool_), least, longest)
     together = {which: both for which, (both, _) in found.items()}
-    return unlike_chance(together, [items[int(i)].name for i in chosen], rows)
+    return unlike_chance(together, [items[int(i)].name for i in chosen], rows), notes
 
 
 def _items(rows: Rows, names: Mapping[str, Sequence[str]], least: int) -> tuple[list[Item], Bits]:

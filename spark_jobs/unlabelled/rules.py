@@ -28,6 +28,7 @@ from conf.associating import (
     code_item,
     consequents,
     edges_of,
+    few_items,
     frequent,
     number_items,
     telling,
@@ -171,12 +172,8 @@ def _together(rows: DataFrame, seen: Seen, number: int, longest: int) -> tuple[l
     least = frequent(OFTEN, number)
     order = np.argsort(np.abs(seen.counts - number / 2), kind="stable")
     often = order[seen.counts[order] >= least]
-    kept, notes = _within(seen, often), []
-    if len(kept) < len(often):
-        notes.append(
-            f"frequent item sets are of the {len(kept)} items of {len(often)} that nearest to half of the rows have: "
-            "FP-growth would find too many sets of more"
-        )
+    kept = _within(seen, often)
+    notes = [few_items(len(kept), len(often))] if len(kept) < len(often) else []
     if not kept:
         return [], notes
     found = _grown(rows, [seen.has[i] for i in kept], F.expr("true"), least=least, number=number, longest=longest)

@@ -202,7 +202,7 @@ def test_segments_of_airports_and_rules_about_delays_are_in_the_report(runs: Run
 def test_every_candidate_learns_from_real_flights(experiment: str, up: Up, few_flights: Path) -> None:
     """One flight in 25: whoever is not said to have fallen out is better than the best baseline."""
     few = (f"data.path={few_flights}", WITHOUT_PAST)
-    small = ("model.width=32", "contest.folds=2", "contest.sizes=[0.3]", "contest.trials=0", "budget_seconds=400")
+    small = ("model.width=32", "contest.folds=2", "contest.sizes=[0.3]", "contest.trials=0", "budget_seconds=250")
     done = summary(franklin("select", experiment, *few, *small, "--json", home=up.home))
     findings = Findings.model_validate_json(Path(done["findings"]).read_text(encoding="utf-8"))
     sign = 1 if findings.higher_is_better else -1

@@ -138,7 +138,8 @@ def test_too_many_sets_are_refused_and_it_is_said(
     manifest, folder = far_apart
     monkeypatch.setattr(in_spark, "SETS", 40)
     found = in_spark.seek(spark.read.parquet(f"{folder}/train"), manifest, vocabularies(manifest, []), support=0.02)
-    (note,) = found.notes
+    note, sets = found.notes
+    assert sets.startswith("frequent item sets are of 7 of 12 items")
     assert note.startswith("rules about late = yes combine the ")
     assert "FP-growth would find too many sets of more" in note
     whole = rules_here(

@@ -53,9 +53,11 @@ def learning(view: View) -> Learning:
     called: dict[str, str] = {
         standing.candidate: view.names[standing.candidate] for standing in view.findings.standings
     }
-    moved = moves(view.findings.standings, higher_is_better=view.findings.higher_is_better, names=called)
-    alone = uncompared(view.findings.standings)
-    said = f"{view.names.listed(alone)} had no two sizes in common with anybody else." if alone else ""
+    # By name, which of a blind contest is a letter: the order of simplicity would tell who is who.
+    standings = sorted(view.findings.standings, key=lambda each: view.names[each.candidate])
+    moved = moves(standings, higher_is_better=view.findings.higher_is_better, names=called)
+    alone = view.names.listed(uncompared(standings))
+    said = f"{alone[0].upper()}{alone[1:]} had no two sizes in common with anybody else." if alone else ""
     return Learning(_says(view, curved), moved, said, panels, _shared(curved, x, y))
 
 
