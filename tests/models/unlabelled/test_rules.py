@@ -221,6 +221,7 @@ def test_of_too_many_items_the_most_telling_are_combined_and_it_is_said(monkeypa
     numbers = generator.normal(0, 1, (2000, 20))
     rows = table(numbers, np.zeros((2000, 0)), numbers[:, 13] > 0.6745, "binary", code_names=[], classes=["no", "yes"])
     found = seek(rows, {}, support=0.02)
-    (note,) = found.notes
+    note, sets = found.notes
+    assert sets == "frequent item sets are of 30 of 80 items, those that nearest to half of the rows have"
     assert note.startswith("rules about label = yes combine the 30 most telling of ")
     assert found.rules[0].when == ["x13 in the highest quarter"]
