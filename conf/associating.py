@@ -208,9 +208,7 @@ def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], ro
 
 def few_items(kept: int, of: int) -> str:
     """Say that not all items were combined, since their sets would be too many."""
-    return (
-        f"frequent item sets are of {kept} of {of} items, those that nearest to half of the rows have, in their order"
-    )
+    return f"frequent item sets are of {kept} of {of} items, those that nearest to half of the rows have"
 
 
 def _free(items: tuple[int, ...], found: Mapping[tuple[int, ...], int]) -> bool:
