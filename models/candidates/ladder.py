@@ -10,6 +10,8 @@ from conf.errors import FranklinError
 from conf.selecting import Latency, Recommendation, Standing
 from models.candidates.standings import Scale
 
+QUICKER = 10  # times, from which on it is told
+
 
 def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Recommendation:
     """Climb to the first candidate within one standard error of the best (Breiman et al. 1984, section 3.4.3).
@@ -48,7 +50,7 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
         candidate=chosen.candidate,
         best=best.candidate,
         why=why,
-        given_up=_given_up(chosen, best, scale),
+        given_up=" ".join(filter(None, [_given_up(chosen, best, scale), _quicker(chosen, reference, among, scale)])),
         refused=refused,
     )
 
@@ -190,6 +192,21 @@ def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
         slower = theirs.one_p99_seconds / ours.one_p99_seconds
     dearer = (best.processor_seconds or 0) / chosen.processor_seconds
     return f"{lost}, which takes {_two(slower)} times as long for a row and {_two(dearer)} times the processor-seconds."
+
+
+def _quicker(chosen: Standing, best: Standing, among: Sequence[Standing], scale: Scale) -> str:
+    """Name who is further up the ladder, as good, and ten times as quick, which somebody may want more than a rung."""
+    if chosen.latency is None or len(chosen.folds) < 2:  # noqa: PLR2004 -- one fold tells no noise
+        return ""
+    own = chosen.latency.one_p50_seconds
+    times = {
+        each.candidate: each.latency.one_p50_seconds for each in among if each.latency and _within(each, best, scale)
+    }
+    quickest = min(times, key=lambda name: times[name], default=chosen.candidate)
+    if times.get(quickest, own) > own / QUICKER:
+        return ""
+    ratio = _two(own / times[quickest])
+    return f"{quickest} is within one standard error as well, and answers for a row {ratio} times as fast."
 
 
 def seconds(value: float) -> str:

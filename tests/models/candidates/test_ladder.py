@@ -62,6 +62,18 @@ def test_a_complex_candidate_that_earns_its_place_is_recommended() -> None:
     assert found.given_up == "Nothing: it is the best."
 
 
+def test_who_is_as_good_and_ten_times_as_quick_is_named() -> None:
+    quick = LATENCY.model_copy(update={"one_p50_seconds": 2e-6})
+    slower = LATENCY.model_copy(update={"one_p50_seconds": 2e-5})
+    found = asked(MEAN, RIDGE, stand("lightgbm", FOREST.folds, latency=quick))
+    assert (found.candidate, found.best) == ("ridge", "lightgbm")
+    assert found.given_up.endswith(
+        ". lightgbm is within one standard error as well, and answers for a row 50 times as fast."
+    )
+    assert "as well" not in asked(MEAN, RIDGE, stand("lightgbm", FOREST.folds, latency=slower)).given_up
+    assert "as well" not in asked(MEAN, RIDGE, stand("lightgbm", [4.0, 4.2, 4.4], latency=quick)).given_up
+
+
 def test_nothing_that_is_no_better_than_a_baseline_beyond_noise_is_recommended_over_it() -> None:
     lucky = stand("ridge", [8.9, 9.1, 8.8])
     found = asked(MEAN, lucky)
