@@ -150,18 +150,20 @@ def worth(found: Found, names: Sequence[str], then: str, whole: Counts, bar: Bar
             against.append([(rows, hits), *shorter])
     if bar.chance >= 1 or not kept:
         return kept
-    worst = _by_chance(against)
+    worst = _worst([[(hits, *part, rows) for part in parts] for (rows, hits), *parts in against])
     return [rule for rule, p in zip(kept, worst, strict=True) if p <= bar.chance / len(found)]
 
 
-def _by_chance(against: Sequence[Sequence[Counts]]) -> list[float]:
-    """Give the largest p-value of each rule's counts against those of its parts, which come after them."""
+def _worst(tries: Sequence[Sequence[tuple[int, int, int, int]]]) -> list[float]:
+    """Give the largest p-value of each one's tries by Fisher's exact test.
+
+    A try is the rows that have both of two things, rows in all, and those that have the one and the other.
+    """
     from scipy.stats import hypergeom
 
-    drawn = [(n, h, *part) for (n, h), *parts in against for part in parts]
-    rows, hits, of, of_hits = np.asarray(drawn, np.int64).T
-    p = hypergeom.sf(hits - 1, of, of_hits, rows)
-    starts = np.cumsum([0, *(len(parts) - 1 for parts in against[:-1])])
+    both, rows, one, other = np.asarray([each for of in tries for each in of], np.int64).T
+    p = hypergeom.sf(both - 1, rows, one, other)
+    starts = np.cumsum([0, *(len(of) for of in tries[:-1])])
     return [float(each) for each in np.maximum.reduceat(p, starts)]
 
 
@@ -185,7 +187,7 @@ def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], ro
 
     """
     tried, told = 0, list[tuple[float, float, tuple[int, ...]]]()
-    against: list[list[Counts]] = []
+    tries: list[list[tuple[int, int, int, int]]] = []
     for items, together in found.items():
         if len(items) == 1 or not all(_free(part, found) for part in combinations(items, len(items) - 1)):
             continue
@@ -195,11 +197,10 @@ def unlike_chance(found: Mapping[tuple[int, ...], int], names: Sequence[str], ro
         chance = max(one * other for one, other in parts) / rows
         if together >= GAIN * chance:
             told.append((chance - together, together / chance, items))
-            against.append(parts)
+            tries.append([(together, rows, one, other) for one, other in parts])
     if not told:
         return []
-    worst = _beyond_chance([found[items] for _, _, items in told], against, rows)
-    kept = sorted(each for each, p in zip(told, worst, strict=True) if p <= CHANCE / tried)
+    kept = sorted(each for each, p in zip(told, _worst(tries), strict=True) if p <= CHANCE / tried)
     return [
         ItemSet(items=[names[i] for i in items], support=found[items] / rows, lift=lift)
         for _, lift, items in kept[:MOST]
@@ -215,17 +216,6 @@ def _free(items: tuple[int, ...], found: Mapping[tuple[int, ...], int]) -> bool:
     """Whether a set has fewer rows than each of its parts; a single item has none."""
     parts = combinations(items, len(items) - 1) if len(items) > 1 else ()
     return items in found and all(part in found and found[items] < found[part] for part in parts)
-
-
-def _beyond_chance(together: Sequence[int], against: Sequence[Sequence[Counts]], rows: int) -> list[float]:
-    """Give the largest p-value of each set's rows against those of its two parts, however it is parted."""
-    from scipy.stats import hypergeom
-
-    both = np.repeat(together, [len(parts) for parts in against])
-    one, other = np.asarray([part for parts in against for part in parts], np.int64).T
-    p = hypergeom.sf(both - 1, rows, one, other)
-    starts = np.cumsum([0, *(len(parts) for parts in against[:-1])])
-    return [float(each) for each in np.maximum.reduceat(p, starts)]
 
 
 def support_of(rows: int) -> float:

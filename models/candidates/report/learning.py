@@ -56,8 +56,10 @@ def learning(view: View) -> Learning:
     # By name, which of a blind contest is a letter: the order of simplicity would tell who is who.
     standings = sorted(view.findings.standings, key=lambda each: view.names[each.candidate])
     moved = moves(standings, higher_is_better=view.findings.higher_is_better, names=called)
-    alone = view.names.listed(uncompared(standings))
-    said = f"{alone[0].upper()}{alone[1:]} had no two sizes in common with anybody else." if alone else ""
+    said = ""
+    if alone := uncompared(standings):
+        listed = view.names.listed(alone)
+        said = f"{listed[0].upper()}{listed[1:]} had no two sizes in common with anybody else."
     return Learning(_says(view, curved), moved, said, panels, _shared(curved, x, y))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris, load_wine
 
@@ -54,7 +54,7 @@ def test_samples_of_the_same_species_are_grouped(load: object, least: float) -> 
     assert min(best.values()) > 0.5, best
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 100), order=st.permutations(range(12)))
 def test_neither_names_nor_order_nor_scale_decide(seed: int, order: list[int]) -> None:
     rows, names, _ = blobs(seed=seed)

@@ -269,3 +269,8 @@ def test_of_who_leans_on_no_column_no_flat_pictures_are_drawn() -> None:
     assert drawn.dependence
     assert (idle.importance, idle.more, idle.dependence) == ("", "", [])
     assert "leans on no column" in idle.says
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_is_said_not_to_be_compared_who_was(kind: str, pages: dict[str, str]) -> None:
+    assert "no two sizes in common with anybody else" not in pages[kind]
