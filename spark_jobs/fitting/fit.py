@@ -132,7 +132,7 @@ class Fits:
             return ROUNDS_OF_FEW
         stops = self.spark.createDataFrame(pd.DataFrame({PLACE: places, STOPS: True}))
         parted = learn.join(stops, PLACE, "left").fillna(value=False, subset=[STOPS])
-        return rounds_of(pipeline(task.candidate, job).fit(parted).stages[-1])
+        return rounds_of(task.candidate, job, parted)
 
     def _scores(self, model: PipelineModel, held: DataFrame, order: NDArray[np.int64]) -> NDArray[np.float64]:
         scored = model.transform(held)

@@ -26,6 +26,7 @@ from spark_jobs.fitting.rows import LABEL, codes_of, numbers_of
 LEVEL_ROWS, MOST_LEVELS = 10, 20_000
 FEATURES = "features"
 DEEPEST, STOPS = 30, "stops"  # the latter is a column: whether boosting stops by the row, which it does not learn from
+ROUNDS = 60  # of MLlib, at most: each is many jobs
 FEWEST_COLUMNS = 8  # that a boosted tree may look at, if there are so many
 
 
@@ -94,19 +95,21 @@ def forest(job: Job) -> Any:
 
 
 def boosting(job: Job) -> Any:
-    """Trees that each fit the loss's gradient; of classes, there are two."""
+    """Trees that each fit the loss's gradient; of classes, there are two.
+
+    The first tree is taken whole, whatever the rate, and grows level by level: a deep one learns noise by heart that no
+    later one takes back. So its own trees have few leaves, and few rounds of a high rate are all that it needs.
+    """
     kind = of_classes.GBTClassifier if job.classed else of_values.GBTRegressor
-    depth = np.ceil(np.log2(job.value("leaves", 31.0)))
-    until: dict[str, Any] = {"maxIter": job.rounds or 100}
-    until |= {} if job.rounds else {"validationIndicatorCol": STOPS, "validationTol": 0.0}
+    depth = np.ceil(np.log2(job.value("leaves", 8.0)))
     return kind(
         featuresCol=FEATURES,
         labelCol=LABEL,
         seed=job.seed,
-        stepSize=job.value("learning_rate", 0.08),
+        maxIter=job.rounds or ROUNDS,
+        stepSize=job.value("learning_rate", 0.2),
         featureSubsetStrategy=str(job.columns(0.5)),
-        **until,
-        **_grown(job, float(depth)),
+        **_grown(job, float(depth), 20.0),
     )
 
 
@@ -183,9 +186,20 @@ def pipeline(candidate: CandidateName, job: Job, tables: Sequence[NDArray[np.int
     return Pipeline(stages=[*stages, LEARNERS[candidate](job)])
 
 
-def rounds_of(model: Any) -> int:
-    """Give the rounds of a boosted model until the loss of the rows that it stopped by was least."""
-    return int(model.get_booster().best_iteration) + 1 if hasattr(model, "get_booster") else int(model.getNumTrees)
+def rounds_of(candidate: CandidateName, job: Job, parted: DataFrame) -> int:
+    """Boost, and give the rounds until the loss of the rows with `STOPS` was least.
+
+    MLlib would stop at the first round that is no better, and chance alone makes one: it boosts to the end here, and
+    the best of all rounds is taken.
+    """
+    rows = parted if candidate == "xgboost" else parted.where(~F.col(STOPS))
+    stages: list[Any] = pipeline(candidate, job).fit(rows).stages
+    assembler, boosted = stages
+    if candidate == "xgboost":
+        return int(boosted.get_booster().best_iteration) + 1
+    held = assembler.transform(parted.where(STOPS))
+    losses = boosted.evaluateEachIteration(held) if job.classed else boosted.evaluateEachIteration(held, "squared")
+    return int(np.argmin(losses)) + 1
 
 
 def _penalised(job: Job, strength: float, absolute: float) -> Any:
@@ -202,8 +216,8 @@ def _penalised(job: Job, strength: float, absolute: float) -> Any:
     return of_values.LinearRegression(**told, standardization=False, maxIter=100, tol=1e-6)
 
 
-def _grown(job: Job, depth: float) -> dict[str, Any]:
-    rows = job.value("leaf_rows", 0.0) or float(np.clip(job.rows / 5000, 5, 100))
+def _grown(job: Job, depth: float, leaf_rows: float = 0.0) -> dict[str, Any]:
+    rows = job.value("leaf_rows", leaf_rows) or float(np.clip(job.rows / 5000, 5, 100))
     return {
         "maxDepth": min(DEEPEST, round(job.value("depth", depth))),
         "minInstancesPerNode": max(1, round(rows)),

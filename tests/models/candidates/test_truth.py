@@ -1,5 +1,6 @@
 """Planted truths: the recommendation is right for at least 19 of 20 seeds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,12 @@ def nothing(generator: np.random.Generator) -> Rows:
     [(linear, {"linear"}), (trees, {"tree", "boosting"}), (network, {"network"}), (nothing, {"baseline"})],
     ids=["linear", "trees", "network", "nothing"],
 )
-def test_a_planted_truth_is_found(truth: object, families: set[Family], tmp_path: Path) -> None:
+def test_a_planted_truth_is_found(
+    truth: Callable[[np.random.Generator], Rows],
+    families: set[Family],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     right, wrong = 0, []
     for seed in range(SEEDS):
         write_rows(tmp_path / f"set{seed}", truth(np.random.default_rng(seed)))
@@ -57,4 +63,5 @@ def test_a_planted_truth_is_found(truth: object, families: set[Family], tmp_path
         family = next(each.family for each in findings.standings if each.candidate == chosen)
         right += family in families
         wrong += [] if family in families else [(seed, chosen, findings.recommendation.why)]
+    record_property("right", f"{right} of {SEEDS}; not {wrong}")
     assert right >= RIGHT, wrong

@@ -166,14 +166,7 @@ def test_a_forest_errs_as_one_of_scikit_learn(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("task", ["regression", "binary"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        # It stops at the first round that is no better, and takes codes for numbers: by a tenth worse so far.
-        pytest.param(name, marks=pytest.mark.xfail(strict=True)) if name == "gradient_boosting" else name
-        for name in sorted(IN_SPARK)
-    ],
-)
+@pytest.mark.parametrize("name", sorted(IN_SPARK))
 def test_both_engines_agree_within_noise(name: CandidateName, task: Task, spark: SparkSession, tmp_path: Path) -> None:
     """Each with its own settings: what Spark's fit reaches is in the interval of what the one here does."""
     candidate = named(name)
