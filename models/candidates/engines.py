@@ -37,9 +37,13 @@ COPIES = 2  # of the rows that a fit holds, at least: those it learns from and w
 NUMBER_BYTES, ROW_BYTES = 4, 16  # of a number or code, and of label and place
 
 
-def in_spark(task: Task) -> frozenset[CandidateName]:
-    """Those that Spark fits: gradient boosting tells two classes apart there, no more."""
-    return IN_SPARK - {"gradient_boosting"} if task == "multiclass" else IN_SPARK
+def in_spark(task: Task, *, connect: bool = False) -> frozenset[CandidateName]:
+    """Those that Spark fits: gradient boosting tells two classes apart there, no more.
+
+    XGBoost asks the session for a SparkContext, which one of Spark Connect does not have.
+    """
+    absent: set[CandidateName] = {"gradient_boosting"} if task == "multiclass" else set()
+    return IN_SPARK - absent - ({"xgboost"} if connect else set())
 
 
 def everyone(request: ContestRequest) -> list[Candidate]:
@@ -117,6 +121,6 @@ def opened(
     if engine == "local":
         yield dict.fromkeys(candidates, local)
         return
-    there = in_spark(pool.columns.task)
+    there = in_spark(pool.columns.task, connect=request.spark.name == "connect")
     with SparkFits(request.spark_fits, request, pool, test) as remote:
         yield {name: remote if name in there else local for name in candidates}

@@ -19,6 +19,7 @@ from tests.models.candidates.contests import contest_request, made_rows, write_r
 def test_what_is_sent_to_spark_is_what_it_fits() -> None:
     assert set(learners.LEARNERS) == in_spark("binary") == in_spark("regression") == IN_SPARK
     assert IN_SPARK - in_spark("multiclass") == {"gradient_boosting"}
+    assert IN_SPARK - in_spark("binary", connect=True) == {"xgboost"}
     assert learners.BOOSTED == BOOSTED
 
 
