@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from conf.contests import CandidateName
 from conf.selecting import FINDINGS, JOURNAL, REPORT, Findings, Standing
+from models.candidates.report.headline import headline
 from models.candidates.report.leaderboard import failure
 from models.candidates.report.view import View
 
@@ -134,13 +135,28 @@ def _table(findings: Findings) -> str:
 
 
 def _summarise(client: MlflowClient, run_id: str, findings: Findings) -> None:
-    said = findings.recommendation
+    """Say in the contest's own run what was recommended and why, with its figures: so contests can be compared."""
+    now, said, contest = int(time.time() * 1000), findings.recommendation, findings.contest
+    head = headline(View(findings))
     tags = {
         "recommended": shown(findings, said.candidate),
         "best": shown(findings, said.best),
         "blind": str(bool(findings.labels)).lower(),
+        MLFLOW_RUN_NOTE: f"{head.why}\n\nGiven up: {head.given_up}\n\nThe evidence: `{REPORT}` among the artifacts.",
     }
     if findings.choice is not None:
         tags |= {"chosen": findings.choice.candidate, "chosen_at": findings.choice.at}
-    for key, value in tags.items():
-        client.set_tag(run_id, key, value)
+    params = {
+        "engine": findings.engine,
+        "metric": findings.metric,
+        "budget_seconds": contest.budget_seconds,
+        "folds": contest.folds,
+        "seed": findings.seed,
+    }
+    recommended = next(each for each in findings.standings if each.candidate == said.candidate)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(key, value, now, 0) for key, value in _numbers(findings, recommended)],
+        params=[Param(key, str(value)) for key, value in params.items()],
+        tags=[RunTag(key, value) for key, value in tags.items()],
+    )

@@ -126,7 +126,12 @@ def test_mlflow_names_nobody_before_the_choice(blind: Held) -> None:
         assert child.data.params == {}
         assert child.data.tags["recommended"] == str(name == blind.outcome["recommendation"]).lower()
     assert not NAMED.search(blind.report)
-    assert blind.parent.data.tags["recommended"] == blind.outcome["recommendation"]
+    data, recommended = blind.parent.data, blind.children[blind.outcome["recommendation"]]
+    assert data.tags["recommended"] == blind.outcome["recommendation"]
+    assert blind.outcome["why"] in data.tags["mlflow.note.content"]
+    assert not NAMED.search(data.tags["mlflow.note.content"])
+    assert data.metrics.items() >= {key: recommended.data.metrics[key] for key in FIGURES}.items()
+    assert (data.params["metric"], data.params["engine"]) == ("auc", "local")
     assert blind.parent.info.status == "FINISHED"
 
 
