@@ -1,9 +1,11 @@
 """How many seconds of the clock each candidate may take for its folds and its final fit.
 
 Claims are met max-min fairly: who needs less than an equal share gets all of it before anybody gets more. Half of what
-is left is for what the fewest rows take; the rest goes by rank, as in successive halving: the best quarter has `FEWER`
-times what the quarter after it has, and that as much more than the worse half; lines count in the second quarter at
-least. The best ones shift seconds between them, for the same rows of each.
+is left is for what the fewest rows take, and all of it, if they need it, for that of baselines and lines: where a fit
+takes long however few its rows are, as in Spark, others fall out before they do. The rest goes by rank, as in
+successive halving: the best quarter has `FEWER` times what the quarter after it has, and that as much more than the
+worse half; lines count in the second quarter at least. The best ones shift seconds between them, for the same rows of
+each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +43,9 @@ def purse_of(
     there = [each for each in waiting if each.failure is None]
     left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
     fewest = {each.name: 0.0 if each.folds else _claim(bench, course, each, _fewest(course)) for each in there}
-    first = allot(fewest, left / 2)
+    simple = {each.name: fewest.pop(each.name) for each in there if _simple(each)}
+    first = allot(simple, left)
+    first |= allot(fewest, left / 2 - sum(first.values()))
     more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in there}
     rest = allot(more, left - sum(first.values()), weights)
     shared = {name: first[name] + rest[name] for name in rest}

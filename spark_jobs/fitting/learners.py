@@ -14,7 +14,7 @@ from pyspark.ml import Pipeline
 from pyspark.ml import classification as of_classes
 from pyspark.ml import regression as of_values
 from pyspark.ml.feature import OneHotEncoder, SQLTransformer, VectorAssembler
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812, Spark's own convention
 from xgboost.spark import SparkXGBClassifier, SparkXGBRegressor
 
@@ -156,15 +156,21 @@ def tables_of(candidate: CandidateName, learn: DataFrame, job: Job) -> list[NDAr
 
     Codes with few rows, and those that predictions alone have, share level 0.
     """
-    if candidate not in LINEAR:
+    if candidate not in LINEAR or not job.manifest.categorical:
         return []
-    least, tables = round(job.value("level_rows", LEVEL_ROWS)), []
-    for code, described in zip(codes_of(job.manifest), job.manifest.categorical, strict=True):
-        found = learn.groupBy(code).count().where(F.col("count") >= least)
-        most = found.orderBy(F.desc("count"), code).limit(MOST_LEVELS)
-        kept = sorted(row[0] for row in most.collect())
+    each = [
+        F.struct(F.lit(place).alias("place"), F.col(code).alias("code"))
+        for place, code in enumerate(codes_of(job.manifest))
+    ]
+    counted = learn.select(F.inline(F.array(*each))).groupBy("place", "code").count()
+    ranked = F.row_number().over(Window.partitionBy("place").orderBy(F.desc("count"), "code"))
+    least = round(job.value("level_rows", LEVEL_ROWS))
+    kept = counted.where(F.col("count") >= least).withColumn("rank", ranked).where(F.col("rank") <= MOST_LEVELS)
+    found, tables = kept.select("place", "code").toPandas(), []
+    for place, described in enumerate(job.manifest.categorical):
         table = np.zeros(described.cardinality, np.int64)
-        table[kept] = np.arange(1, len(kept) + 1)
+        codes = np.sort(found["code"][found["place"] == place].to_numpy())
+        table[codes] = np.arange(1, len(codes) + 1)
         tables.append(table)
     return tables
 
@@ -212,8 +218,8 @@ def _penalised(job: Job, strength: float, absolute: float) -> Any:
         "elasticNetParam": absolute,
     }
     if job.classed:
-        return of_classes.LogisticRegression(**told, standardization=False, maxIter=100, tol=1e-6)
-    return of_values.LinearRegression(**told, standardization=False, maxIter=100, tol=1e-6)
+        return of_classes.LogisticRegression(**told, standardization=False, maxIter=100, tol=1e-5)
+    return of_values.LinearRegression(**told, standardization=False, maxIter=100, tol=1e-5)
 
 
 def _grown(job: Job, depth: float, leaf_rows: float = 0.0) -> dict[str, Any]:

@@ -38,6 +38,19 @@ def test_of_the_expensive_the_better_ones_have_more_rows_and_nobody_is_starved(t
     assert held.bench.spent <= 200
 
 
+def test_lines_are_judged_though_every_fit_takes_long_however_few_its_rows_are(tmp_path: Path) -> None:
+    lines: tuple[CandidateName, ...] = ("linear_regression", "ridge", "lasso")
+    others: tuple[CandidateName, ...] = ("decision_tree", "random_forest", "gradient_boosting", "xgboost", "lightgbm")
+    laws = [Lawful(name, 8, exponent=0, error=2 if name in lines else 1) for name in (*lines, *others)]
+    for each in laws[: len(lines)]:
+        each.family = "linear"
+    held = Held(tmp_path, laws, budget_seconds=400)
+    assert [len(held.by_name[name].folds) for name in lines] == [3] * 3
+    assert any(held.by_name[name].folds for name in others)
+    assert any("were left for it" in str(held.by_name[name].failure) for name in others)
+    assert held.bench.spent <= 400
+
+
 def test_the_best_ones_are_judged_on_the_same_rows_though_one_is_slower(tmp_path: Path) -> None:
     names: tuple[CandidateName, ...] = ("mean", "decision_tree", "random_forest", "xgboost", "lightgbm")
     laws = [Lawful(name, 0.002, error=error) for name, error in zip(names, (5, 4, 3, 1.5, 1), strict=True)]
