@@ -17,6 +17,7 @@ from models.candidates.report.leaderboard import failure
 from models.candidates.report.view import View
 
 TABLE, FIGURES = "leaderboard.csv", "figures"  # artifacts
+EVIDENCE = f"The evidence: `{REPORT}` among the artifacts."  # the end of a description
 ENTRANT = "entrant"  # a tag: the candidate's name, or the letter that hides it
 
 
@@ -137,13 +138,15 @@ def _table(findings: Findings) -> str:
 def _summarise(client: MlflowClient, run_id: str, findings: Findings) -> None:
     """Say in the contest's own run what was recommended and why, with its figures: so contests can be compared."""
     now, said, contest = int(time.time() * 1000), findings.recommendation, findings.contest
-    head = headline(View(findings))
+    head, known = headline(View(findings)), client.get_run(run_id).data
     tags = {
         "recommended": shown(findings, said.candidate),
         "best": shown(findings, said.best),
         "blind": str(bool(findings.labels)).lower(),
-        MLFLOW_RUN_NOTE: f"{head.why}\n\nGiven up: {head.given_up}\n\nThe evidence: `{REPORT}` among the artifacts.",
     }
+    if known.tags.get(MLFLOW_RUN_NOTE, EVIDENCE).endswith(EVIDENCE):  # else a person has written one
+        told = [head.why, f"Given up: {head.given_up}", head.choice, EVIDENCE]
+        tags[MLFLOW_RUN_NOTE] = "\n\n".join(part for part in told if part)
     if findings.choice is not None:
         tags |= {"chosen": findings.choice.candidate, "chosen_at": findings.choice.at}
     params = {
@@ -157,6 +160,6 @@ def _summarise(client: MlflowClient, run_id: str, findings: Findings) -> None:
     client.log_batch(
         run_id,
         metrics=[Metric(key, value, now, 0) for key, value in _numbers(findings, recommended)],
-        params=[Param(key, str(value)) for key, value in params.items()],
+        params=[Param(key, str(value)) for key, value in params.items() if key not in known.params],
         tags=[RunTag(key, value) for key, value in tags.items()],
     )

@@ -212,6 +212,10 @@ class Bench:
         """How many fits share the clock with one of a candidate."""
         return 1 if entry.candidate.alone else self._fits[entry.name].at_once
 
+    def slow_to_start(self, entry: Entry) -> bool:
+        """Whether its fits have a start of their own, which may be most of what they take."""
+        return not self._fits[entry.name].same_start
+
     def seconds(self, entry: Entry, rows: int) -> float:
         """Predict what a fit of a candidate that has been fitted takes, by fits with the settings that it has now."""
         own = [each for each in entry.seen if each.settings == _digest(entry.values)] or entry.seen

@@ -11,6 +11,7 @@ from conf.data import Task
 from conf.errors import FranklinError
 from conf.manifest import Manifest
 from conf.selecting import ContestRequest
+from conf.spark import ConnectSpark
 from models.candidates import local_candidates
 from models.candidates.candidate import Candidate
 from models.candidates.ensemble import Ensemble
@@ -121,6 +122,6 @@ def opened(
     if engine == "local":
         yield dict.fromkeys(candidates, local)
         return
-    there = in_spark(pool.columns.task, connect=request.spark.name == "connect")
+    there = in_spark(pool.columns.task, connect=isinstance(request.spark, ConnectSpark))
     with SparkFits(request.spark_fits, request, pool, test) as remote:
         yield {name: remote if name in there else local for name in candidates}

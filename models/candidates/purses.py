@@ -1,11 +1,12 @@
 """How many seconds of the clock each candidate may take for its folds and its final fit.
 
 Claims are met max-min fairly: who needs less than an equal share gets all of it before anybody gets more. Half of what
-is left is for what the fewest rows take, and all of it, if they need it, for that of baselines and lines: where a fit
-takes long however few its rows are, as in Spark, others fall out before they do. The rest goes by rank, as in
-successive halving: the best quarter has `FEWER` times what the quarter after it has, and that as much more than the
-worse half; lines count in the second quarter at least. The best ones shift seconds between them, for the same rows of
-each.
+is left is for what the fewest rows take. The rest goes by rank, as in successive halving: the best quarter has `FEWER`
+times what the quarter after it has, and that as much more than the worse half; lines count in the second quarter at
+least. The best ones shift seconds between them, for the same rows of each.
+
+In Spark a line takes as long for few rows as anybody else. There, baselines and lines have that half first, and no more
+as long as others have too little; and nobody takes longer than its share at the cost of the best ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,15 +44,19 @@ def purse_of(
     there = [each for each in waiting if each.failure is None]
     left = (1 - FINALS) * course.contest.budget_seconds - bench.spent - kept
     fewest = {each.name: 0.0 if each.folds else _claim(bench, course, each, _fewest(course)) for each in there}
-    simple = {each.name: fewest.pop(each.name) for each in there if _simple(each)}
-    first = allot(simple, left)
+    early = {each.name: fewest.pop(each.name) for each in there if _simple(each) and bench.slow_to_start(each)}
+    first = allot(early, left / 2)
     first |= allot(fewest, left / 2 - sum(first.values()))
-    more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in there}
+    short = any(first[name] < needed for name, needed in fewest.items())
+    later = [each for each in there if not (short and each.name in early)]
+    more = {each.name: max(0.0, _claim(bench, course, each, 1.0) - first[each.name]) for each in later}
     rest = allot(more, left - sum(first.values()), weights)
-    shared = {name: first[name] + rest[name] for name in rest}
+    shared = {name: first[name] + rest.get(name, 0.0) for name in first}
     best = [each for each in there if weights[each.name] == 1.0 and each.seen]
-    share = _even(bench, course, best, shared).get(waiting[0].name, 0.0)
-    return Purse(share, max(FEWEST_SECONDS, min(OVER * share, left)))
+    shared = _even(bench, course, best, shared)
+    share = shared.get(waiting[0].name, 0.0)
+    theirs = sum(shared[each.name] for each in best if each is not waiting[0] and bench.slow_to_start(each))
+    return Purse(share, max(FEWEST_SECONDS, min(OVER * share, left - theirs)))
 
 
 def _even(

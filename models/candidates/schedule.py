@@ -122,7 +122,7 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
         if not last:
             return
         least = f"its folds would take {needed:.0f} seconds on {share:.1%} of the rows already"
-        entry.failure = f"{least}, and {purse.share:.0f} were left for it"
+        entry.failure = f"{least}, and {purse.share:.0f} were left for it: a larger contest.budget_seconds would help"
         notes.append(f"{entry.name} fell out: {entry.failure}")
         return
     if entry.folds:

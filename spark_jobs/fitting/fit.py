@@ -91,11 +91,11 @@ class Fits:
             return
         self._warm, overdue = True, threading.Event()
         candidates = self.request.contest.candidates
-        boosted = not is_remote() and (candidates is None or "xgboost" in candidates)
+        with_xgboost = not is_remote() and (candidates is None or "xgboost" in candidates)
         job = Job(self.manifest.model_copy(update={"task": "regression"}), WARM_ROWS, {}, 0, rounds=1)
         try:
             with _in_time(self.spark, WARM_SECONDS, overdue), kept(self.pool.limit(WARM_ROWS)) as some:
-                for name in WARM if boosted else WARM[:1]:
+                for name in WARM if with_xgboost else WARM[:1]:
                     pipeline(name, job, tables_of(name, some, job)).fit(some).transform(some).toPandas()
         except Exception:  # noqa: BLE001, nothing was asked for yet
             traceback.print_exc()

@@ -106,14 +106,17 @@ class Held:
         *,
         at_once: int = 1,
         whole: bool = True,
+        starts: bool = False,
         **changes: Any,
     ) -> None:
-        """Hold it, up to its sizes alone if not `whole`."""
+        """Hold it, up to its sizes alone if not `whole`; with `starts`, fits have some of their own, as in Spark."""
         contest = Contest.model_validate(CONTEST | {"fit_seconds": 10_000} | changes)
         self.course = Course(contest, pool, draw_folds(pool, contest.folds, 0).folds, 0, len(candidates))
         self.entries = [Entry(each) for each in sorted(candidates, key=lambda each: each.simplicity)]
         self.clock, self.notes = Clockwork(candidates, folder), list[str]()
         self.clock.at_once = at_once
+        if starts:
+            self.clock.slowest_start, self.clock.same_start = 30.0, False
         self.bench = Bench(
             folder, {each.name: self.clock for each in candidates}, seed=0, metric=RMSE, memory_bytes=1, cores=1
         )
