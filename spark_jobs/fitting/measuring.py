@@ -24,11 +24,17 @@ class Taken:
 def measured() -> Iterator[Taken]:
     """Measure what is done inside; executors on other machines are not seen."""
     taken, ended = Taken(), threading.Event()
-    seconds, memory, started = _processor(), _memory(), time.perf_counter()
+    before, memory, started = _processors(), _memory(), time.perf_counter()
+    # A sum of those there are would fall when one ends: each counts as it was last seen.
+    seen = dict(before)
+
+    def look() -> None:
+        seen.update(_processors())
+        taken.peak_memory_bytes = max(taken.peak_memory_bytes, _memory() - memory)
 
     def watch() -> None:
         while not ended.wait(EVERY_SECONDS):
-            taken.peak_memory_bytes = max(taken.peak_memory_bytes, _memory() - memory)
+            look()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -38,8 +44,8 @@ def measured() -> Iterator[Taken]:
         ended.set()
         watcher.join()
         taken.seconds = time.perf_counter() - started
-        taken.peak_memory_bytes = max(taken.peak_memory_bytes, _memory() - memory, 0)
-        taken.processor_seconds = max(_processor() - seconds, 0.0)
+        look()
+        taken.processor_seconds = sum(seconds - before.get(each, 0.0) for each, seconds in seen.items())
 
 
 def _every() -> list[psutil.Process]:
@@ -47,15 +53,16 @@ def _every() -> list[psutil.Process]:
     return [own, *own.children(recursive=True)]
 
 
-def _processor() -> float:
-    total = 0.0
+def _processors() -> dict[psutil.Process, float]:
+    """Processor-seconds of each process so far."""
+    found = {}
     for process in _every():
         try:
             times = process.cpu_times()
+            found[process] = times.user + times.system
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+    return found
 
 
 def _memory() -> int:
