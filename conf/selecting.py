@@ -154,6 +154,9 @@ class Standing(Strict):
     members: dict[CandidateName, float] = Field(default={}, description="of an ensemble, with their weights, sum 1")
     folds: list[float] = Field(description="main metric in each fold")
     mean: float | None = Field(description="over folds; null: no fold was fitted")
+    error: float | None = Field(
+        default=None, description="standard error of the mean, for folds that share rows (Nadeau and Bengio 2003)"
+    )
     low: float | None = Field(description="of the 95 % interval of the mean (Student's t over folds)")
     high: float | None
     behind: float | None = Field(description="mean gap to the best, paired by fold; positive: worse")

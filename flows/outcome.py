@@ -6,7 +6,7 @@ from conf.exchange import Estimate
 from conf.selecting import FINDINGS, REPORT, Findings, Standing
 from conf.strict import Strict
 from flows.context import Context
-from flows.standings import hidden, shown, standing_error
+from flows.standings import hidden, shown
 from models.candidates.report.headline import headline
 from models.candidates.report.leaderboard import failure
 from models.candidates.report.view import View
@@ -93,7 +93,7 @@ def _place(view: View, standing: Standing) -> Place:
     return Place(
         candidate=shown(view.findings, standing.candidate),
         mean=standing.mean,
-        error=standing_error(standing),
+        error=standing.error,
         test=standing.test,
         rows=standing.rows,
         share=standing.share,

@@ -88,14 +88,13 @@ def _write(client: MlflowClient, run_id: str, findings: Findings, standing: Stan
 def _numbers(findings: Findings, standing: Standing) -> Iterator[tuple[str, float]]:
     """Metrics of a candidate as they are called in MLflow; what is not known is left out."""
     fold, latency = f"fold_{findings.metric}", standing.latency
-    if (error := standing_error(standing)) is not None:
-        yield f"{fold}_error", error
     for name, estimate in standing.test.items():
         yield f"test_{name}", estimate.value
         yield f"test_{name}_low", estimate.low
         yield f"test_{name}_high", estimate.high
     found = {
         fold: standing.mean,
+        f"{fold}_error": standing.error,
         f"{fold}_low": standing.low,
         f"{fold}_high": standing.high,
         "behind": standing.behind,
@@ -112,16 +111,6 @@ def _numbers(findings: Findings, standing: Standing) -> Iterator[tuple[str, floa
         ),
     }
     yield from ((key, float(value)) for key, value in found.items() if value is not None)
-
-
-def standing_error(standing: Standing) -> float | None:
-    """Standard error of the mean over folds; None: there are fewer than two."""
-    folds = standing.folds
-    if len(folds) < 2:  # noqa: PLR2004 -- of one there is no spread
-        return None
-    mean = sum(folds) / len(folds)
-    variance = sum((value - mean) ** 2 for value in folds) / (len(folds) - 1)
-    return float((variance / len(folds)) ** 0.5)
 
 
 def _table(findings: Findings) -> str:

@@ -181,7 +181,7 @@ def _answers(latency: Latency | None) -> str:
 
 def _given_up(chosen: Standing, best: Standing, scale: Scale) -> str:
     if chosen is best:
-        return "Nothing: it is the best."
+        return "nothing, it is the best."
     behind, error = scale.gap(chosen.folds, best.folds)
     lost = f"{abs(behind):.2g} of {scale.metric.title} against {best.candidate} ({_noise(error)})"
     ours, theirs = chosen.latency, best.latency

@@ -121,7 +121,7 @@ def _judge(bench: Bench, course: Course, entry: Entry, notes: list[str], purse: 
     if not entry.folds and needed > purse.most:
         if not last:
             return
-        least = f"its folds would take {needed:.0f} seconds on {share:.1%} of the rows already"
+        least = f"its folds would take {needed:.0f} seconds on the fewest rows that count, {share:.1%} of all"
         entry.failure = f"{least}, and {purse.share:.0f} were left for it: a larger contest.budget_seconds would help"
         notes.append(f"{entry.name} fell out: {entry.failure}")
         return

@@ -36,13 +36,13 @@ class Scale:
         """
         sign = 1.0 if self.metric.higher_is_better else -1.0
         gaps = sign * (np.asarray(theirs) - np.asarray(ours))
-        return float(gaps.mean()), self._error(gaps)
+        return float(gaps.mean()), self.error(gaps)
 
     def interval(self, values: Sequence[float]) -> tuple[float, float] | None:
         """95 % interval of the average over folds (Student 1908); None of one fold."""
         if len(values) == 1:
             return None
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * self._error(np.asarray(values))
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * self.error(values)
         return float(np.mean(values)) - half, float(np.mean(values)) + half
 
     def beats(self, ours: Sequence[float], theirs: Sequence[float]) -> bool:
@@ -56,10 +56,11 @@ class Scale:
         sign = 1.0 if self.metric.higher_is_better else -1.0
         return max(standings, key=lambda standing: sign * (standing.mean or 0.0))
 
-    def _error(self, values: Floats) -> float:
+    def error(self, values: Sequence[float] | Floats) -> float:
+        """Give the standard error of the average over folds; infinite of one fold."""
         if len(values) == 1:
             return float("inf")
-        return float(np.sqrt((1 / len(values) + self.overlap) * values.var(ddof=1)))
+        return float(np.sqrt((1 / len(values) + self.overlap) * np.var(values, ddof=1)))
 
 
 def scale_of(metric: Metric, folds: Sequence[Fold], where: str | None) -> Scale:
@@ -89,6 +90,7 @@ def standing(entry: Entry, bench: Bench, scale: Scale, rows: int) -> Standing:
         members={each.name: weight for each, weight in entry.members},
         folds=folds,
         mean=float(np.mean(folds)) if alive else None,
+        error=scale.error(folds) if low is not None else None,
         low=low,
         high=high,
         behind=None,

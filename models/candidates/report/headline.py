@@ -155,11 +155,11 @@ def board_says(view: View) -> list[str]:
     """Say what the leaderboard shows."""
     findings, ranked = view.findings, view.ranked
     folds = max((len(standing.folds) for standing in ranked), default=0)
-    fallen = f"; {counted(len(view.fallen), 'candidate')} fell out" if view.fallen else ""
+    fallen = f"; {counted(len(view.fallen), 'other')} fell out" if view.fallen else ""
     short = sum(bool(portion(standing)) for standing in ranked)
     cut = f", {short} of them from a share of those that stands below the name, for want of time" if short else ""
     opening = (
-        f"{counted(len(findings.standings), 'candidate')} learned from the same rows in the same "
+        f"{counted(len(ranked), 'candidate')} learned from the same rows in the same "
         f"{counted(folds, 'fold')}{cut}{fallen}. The column {findings.title} is the average over folds with its "
         f"95 % interval (Student's t), and {'higher' if view.sign > 0 else 'lower'} is better; "
         "test rows were scored once, by the final fits; the interval there is by bootstrap of "

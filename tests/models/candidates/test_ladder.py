@@ -59,7 +59,7 @@ def test_the_simplest_within_one_standard_error_of_the_best_is_recommended() -> 
 def test_a_complex_candidate_that_earns_its_place_is_recommended() -> None:
     found = asked(MEAN, RIDGE, FOREST, LIGHTGBM)
     assert (found.candidate, found.best) == ("lightgbm", "lightgbm")
-    assert found.given_up == "Nothing: it is the best."
+    assert found.given_up == "nothing, it is the best."
 
 
 def test_who_is_as_good_and_ten_times_as_quick_is_named() -> None:

@@ -78,7 +78,7 @@ def test_who_had_no_time_is_judged_if_others_leave_some(tmp_path: Path) -> None:
 
 def test_who_has_no_time_for_rows_enough_to_be_judged_by_falls_out(tmp_path: Path) -> None:
     held = Held(tmp_path, [Lawful("ridge", 1e-4), Lawful("mlp", 0.5)], budget_seconds=200)
-    assert "seconds on 18.8% of the rows already" in held.by_name["mlp"].failure
+    assert "seconds on the fewest rows that count, 18.8% of all, and" in held.by_name["mlp"].failure
     assert held.by_name["ridge"].final.rows == 4000
 
 
