@@ -32,6 +32,7 @@ from models.candidates.learning import parts
 from models.candidates.rows import Columns, Rows
 from models.evaluation.bootstrap import estimates
 from models.evaluation.metrics import judge, main_metric
+from spark_jobs.fitting import fit
 from spark_jobs.fitting.fit import Fits
 from tests.feature_sets import write_feature_set
 from tests.spark_jobs.conftest import SPARK
@@ -229,8 +230,13 @@ def test_chances_are_those_of_scikit_learn_and_a_model_is_kept(
 
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
 def test_what_spark_has_fitted_answers_the_same_without_it(
-    task: str, spark: SparkSession, tmp_path: Path, places: tuple[NDArray[np.int64], NDArray[np.int64]]
+    task: str,
+    spark: SparkSession,
+    tmp_path: Path,
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(fit, "ROUNDS_OF_FEW", 5)
     manifest = write_feature_set(tmp_path / "set", task, ROWS)
     pool, test = (read(tmp_path / "set", manifest, *s) for s in (("train", "validation"), ("test",)))
     fits, learn = Fits(spark, request_of(tmp_path / "set", tmp_path)), places[0]

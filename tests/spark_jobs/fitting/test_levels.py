@@ -15,8 +15,7 @@ pytestmark = pytest.mark.spark
 ROWS = 400
 
 
-@pytest.mark.parametrize("most", [20_000, 2])
-@pytest.mark.parametrize("least", [1, 60, 10_000])
+@pytest.mark.parametrize(("least", "most"), [(1, 2), (60, 20_000), (10_000, 20_000)])
 def test_levels_are_those_with_enough_rows_and_the_most_frequent_of_these(
     most: int, least: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
