@@ -35,7 +35,7 @@ FEWEST_COLUMNS = 8  # that a boosted tree may look at, if there are so many
 class Job:
     """What is to be learned: the feature set, the number of rows, the settings, and the seed of what is drawn.
 
-    `rounds` are those of boosting; None: XGBoost's until the loss of rows with `STOPS` falls no more, MLlib's 60.
+    `rounds` are those of boosting; None: XGBoost's until the loss of rows with `STOPS` falls no more, MLlib's all.
     """
 
     manifest: Manifest

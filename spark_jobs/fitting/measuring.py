@@ -22,7 +22,7 @@ class Taken:
 
 @contextmanager
 def measured() -> Iterator[Taken]:
-    """Measure what is done inside; executors on other machines are not seen."""
+    """Measure what is done inside; neither executors on other machines nor what lives between two looks is seen."""
     taken, ended = Taken(), threading.Event()
     before, memory, started = _processors(), _memory(), time.perf_counter()
     # A sum of those there are would fall when one ends: each counts as it was last seen.
