@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from textwrap import wrap
 from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
+from rich.text import Text
 
 from flows.processes import Progress as Event
 
@@ -128,7 +130,7 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """Tell something that the person should know."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)  # a path is to be copied
+        say(line, self.console)
 
     def _line(self, sign: str, note: str) -> None:
         if self.task is not None:
@@ -136,6 +138,13 @@ class Terminal:
             self.task = None
             text = f"{self.stage:<9} {time.monotonic() - self.started:6.1f} s  {note}"
             self.console.print(f"{sign} {escape(text)}", highlight=False)
+
+
+def say(line: str, console: Console, style: str = "") -> None:
+    """Print a line between words only: a path is to be copied."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    for part in wrap(line, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False):
+        console.print(Text(part, style), soft_wrap=True)
 
 
 display: ContextVar[Display | None] = ContextVar("display", default=None)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from conf.exchange import Estimate
 from conf.selecting import REPORT, Findings
+from flows.display import say
 from flows.outcome import Outcome, Place, then
 from models.candidates.report.formats import seconds, size
 
@@ -20,14 +21,15 @@ NOTHING = "-"  # where there is no figure
 def print_outcome(found: Outcome, console: Console, mlflow: str | None) -> None:
     """Print both tables, the recommendation, and where to look (`mlflow`: a server's address)."""
     console.print()
-    title = f"{found.experiment}: {found.metric} of {len(found.standings)} candidates, engine {found.engine}"
+    judged = f"{found.rows['train'] + found.rows['validation']:,} rows in folds, {found.rows['test']:,} test rows"
+    title = f"{found.experiment}: {found.metric} of {len(found.standings)} candidates, engine {found.engine}; {judged}"
     console.print(title, style="bold", highlight=False, markup=False)
     console.print(_quality(found))
     console.print(Text(f"Intervals on test: bootstrap of {found.intervals_by}.", style="dim"), soft_wrap=True)
     console.print(_costs(found))
     for place in found.standings:
         if place.failure:
-            console.print(Text(f"{place.candidate} fell out: {place.failure}", style="dim"), soft_wrap=True)
+            say(f"{place.candidate} fell out: {place.failure}", console, style="dim")
     console.print(Text(found.why, style="bold"))
     if found.given_up:
         console.print(Text(f"Given up: {found.given_up}"))

@@ -39,6 +39,7 @@ class Outcome(Strict):
     then: str
     task: str
     metric: str
+    rows: dict[str, int]
     engine: str
     blind: bool
     recommendation: str
@@ -66,6 +67,7 @@ def outcome(run: Context, findings: Findings) -> Outcome:
         then="franklin choose LETTER" if hidden(findings) else then(findings),
         task=findings.task,
         metric=findings.metric,
+        rows=findings.rows,
         engine=findings.engine,
         blind=hidden(findings),
         recommendation=shown(findings, said.candidate),

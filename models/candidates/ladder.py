@@ -11,6 +11,7 @@ from conf.selecting import Latency, Recommendation, Standing
 from models.candidates.standings import Scale
 
 QUICKER = 10  # times, from which on it is told
+NO_DEARER = 1.25  # times, up to which a cost is no higher: noise of its measuring
 
 
 def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Recommendation:
@@ -50,7 +51,16 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
         candidate=chosen.candidate,
         best=best.candidate,
         why=why,
-        given_up=" ".join(filter(None, [_given_up(chosen, best, scale), _quicker(chosen, reference, among, scale)])),
+        given_up=" ".join(
+            filter(
+                None,
+                [
+                    _given_up(chosen, best, scale),
+                    _better(chosen, among, scale),
+                    _quicker(chosen, reference, among, scale),
+                ],
+            )
+        ),
         refused=refused,
     )
 
@@ -207,6 +217,33 @@ def _quicker(chosen: Standing, best: Standing, among: Sequence[Standing], scale:
         return ""
     ratio = _two(own / times[quickest])
     return f"{quickest} is within one standard error as well, and answers for a row {ratio} times as fast."
+
+
+def _better(chosen: Standing, among: Sequence[Standing], scale: Scale) -> str:
+    """Name the best of those that are better and cost no more: nothing but the ladder's order speaks against it."""
+    own = _costs(chosen)
+    if own is None:
+        return ""
+    free = [
+        each
+        for each in among
+        if scale.gap(chosen.folds, each.folds)[0] > 0
+        and (costs := _costs(each)) is not None
+        and all(other <= NO_DEARER * mine for other, mine in zip(costs, own, strict=True))
+    ]
+    if not free:
+        return ""
+    best = scale.best(free)
+    return (
+        f"{best.candidate} has the better {scale.metric.title}, {best.mean:.4g}, and is no slower, larger or dearer to "
+        "fit: only its higher place on the ladder speaks against it."
+    )
+
+
+def _costs(standing: Standing) -> tuple[float, float, float] | None:
+    """Seconds of a row, bytes on disk, processor-seconds; None: one was not measured."""
+    latency, size, paid = standing.latency, standing.size_bytes, standing.processor_seconds
+    return None if latency is None or size is None or paid is None else (latency.one_p50_seconds, size, paid)
 
 
 def seconds(value: float) -> str:

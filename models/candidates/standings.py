@@ -39,11 +39,12 @@ class Scale:
         return float(gaps.mean()), self.error(gaps)
 
     def interval(self, values: Sequence[float]) -> tuple[float, float] | None:
-        """95 % interval of the average over folds (Student 1908); None of one fold."""
+        """95 % interval of the average over folds (Student 1908), within the metric's bounds; None of one fold."""
         if len(values) == 1:
             return None
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * self.error(values)
-        return float(np.mean(values)) - half, float(np.mean(values)) + half
+        low, high = np.clip(np.mean(values) + np.array([-half, half]), *self.metric.bounds)
+        return float(low), float(high)
 
     def beats(self, ours: Sequence[float], theirs: Sequence[float]) -> bool:
         """Whether `ours` are better beyond noise (Student's t, one-sided, 95 %); one fold never tells."""

@@ -22,24 +22,25 @@ SMALLEST = np.finfo(np.float32).eps  # a probability is this far from 0 and 1 in
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric's name in MLflow and in results, its name in pictures, and its direction."""
+    """A metric's name in MLflow and in results, its name in pictures, its direction, and what it lies between."""
 
     name: str
     title: str
     higher_is_better: bool
+    bounds: tuple[float, float] = (0.0, 1.0)
 
 
 AUC = Metric("auc", "AUC", higher_is_better=True)
 AVERAGE_PRECISION = Metric("average_precision", "average precision", higher_is_better=True)
-LOG_LOSS = Metric("log_loss", "log loss", higher_is_better=False)
+LOG_LOSS = Metric("log_loss", "log loss", higher_is_better=False, bounds=(0.0, np.inf))
 BRIER = Metric("brier", "Brier score", higher_is_better=False)
 ACCURACY = Metric("accuracy", "accuracy", higher_is_better=True)
 MACRO_F1 = Metric("macro_f1", "macro F1", higher_is_better=True)
-RMSE = Metric("rmse", "RMSE", higher_is_better=False)
-MAE = Metric("mae", "MAE", higher_is_better=False)
-R2 = Metric("r2", "R²", higher_is_better=True)
-PERPLEXITY = Metric("perplexity", "perplexity", higher_is_better=False)
-BITS = Metric("bits_per_token", "bits per token", higher_is_better=False)
+RMSE = Metric("rmse", "RMSE", higher_is_better=False, bounds=(0.0, np.inf))
+MAE = Metric("mae", "MAE", higher_is_better=False, bounds=(0.0, np.inf))
+R2 = Metric("r2", "R²", higher_is_better=True, bounds=(-np.inf, 1.0))
+PERPLEXITY = Metric("perplexity", "perplexity", higher_is_better=False, bounds=(1.0, np.inf))
+BITS = Metric("bits_per_token", "bits per token", higher_is_better=False, bounds=(0.0, np.inf))
 
 # The first one is the main one: it decides about promotion. AUC asks for order alone, so neither a threshold nor the
 # share of late flights in a month moves it. For several classes, log loss is proper and uses every probability, where

@@ -90,3 +90,12 @@ def test_a_terminal_shows_a_bar_and_then_what_came_of_it() -> None:
     assert "50 / 200 steps" in written.getvalue()
     assert "epoch 1/4 [x]" in written.getvalue()
     assert "4 epochs [/done]" in written.getvalue()
+
+
+def test_what_is_said_is_wrapped_between_words_and_a_path_is_left_whole() -> None:
+    written, path = io.StringIO(), f"/{'a' * 90}"
+    Terminal(Console(file=written, width=80)).say(f"  quarantined: {'12 rows of a reason, ' * 6}they are in {path}")
+    lines = written.getvalue().splitlines()
+    assert lines[-1].strip() == path
+    assert all(len(line) <= 80 for line in lines[:-1])
+    assert [line[:4].isspace() for line in lines] == [False, *[True] * (len(lines) - 1)]

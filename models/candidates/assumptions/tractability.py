@@ -17,6 +17,7 @@ from models.evaluation.figures.page import BASELINE, MODEL
 from models.evaluation.metrics import Floats
 
 SIZES, TENFOLD, STEADY = 3, 10, 1.5
+FEWEST = 1000  # rows: below them a fit is its start, and tells nothing of how it grows
 EXPONENTS = np.arange(0, 3.01, 0.05)
 _CONSTANT, _LINEAR, _SQUARE = "not at all", "in proportion", "as their square"
 # How cost grows with columns, by what is computed; one run has one width, so it is said, not measured.
@@ -75,6 +76,9 @@ def _seen(evidence: Evidence, name: CandidateName, fits: list[Fit]) -> Seen:
     family = (evidence.families[name],)
     if len(np.unique(rows)) < SIZES:
         return Seen(None, None, np.nan, f"it takes fits on {SIZES} sizes", None, name, family)
+    if rows.max() < FEWEST:
+        few = f"{rows.max():,.0f} rows are too few: how a fit's cost grows is seen from {FEWEST:,} on"
+        return Seen(None, None, np.nan, few, None, name, family)
     growth = grow(rows, seconds)
     width = evidence.pool.columns.width
     says = (

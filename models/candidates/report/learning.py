@@ -10,6 +10,7 @@ from models.candidates.report.view import View
 
 ACROSS, DOWN, POINTS = 230, 150, 24
 MORE = 10  # times the rows: so far does a law's line go
+FEW = 1000  # rows, below which a point of a curve hangs on which rows it has
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def _says(view: View, curved: list[Standing]) -> list[str]:
             f"With ten times the rows, {view.names.say(first.candidate)} would be first ({view.metric(tenfold)}), if "
             "its law holds that far; a law that is fitted to so few points is a guess beyond them."
         )
+    if lawful and max(rows) < FEW:
+        said.append(f"All of them learned from fewer than {FEW:,} rows: take what more would bring as a hint.")
     if lawless := [one.candidate for one in curved if one.curve.law is None]:
         said.append(f"No law fits the {'curve' if len(lawless) == 1 else 'curves'} of {view.names.listed(lawless)}.")
     return said

@@ -1,6 +1,7 @@
 """Real processes that end well, badly, or not at all."""
 
 import ctypes
+import faulthandler
 import os
 import signal
 import subprocess
@@ -49,6 +50,16 @@ def _allocates() -> float:
     return float(np.ones(2**30).sum())
 
 
+def _crashes() -> None:
+    faulthandler.disable()  # it is meant to: no stacks in the log
+    ctypes.string_at(0)
+
+
+def _aborts() -> None:
+    faulthandler.disable()
+    os.abort()
+
+
 def _raises() -> None:
     raise ValueError("one\ntwo")
 
@@ -68,9 +79,9 @@ def _library() -> None:
         (_library, "it needs more memory than the 200 MiB that a fit may take"),
         (_raises, "ValueError: one two"),
         (_mistaken, "say so"),
-        (lambda: ctypes.string_at(0), "its process crashed (SIGSEGV)"),
+        (_crashes, "its process crashed (SIGSEGV)"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "its process was killed (SIGKILL) from outside"),
-        (lambda: os.abort(), "its process ended itself (SIGABRT)"),  # noqa: PLW0108 -- so that it is in a process apart
+        (_aborts, "its process ended itself (SIGABRT)"),
         (lambda: os._exit(7), "its process left with exit status 7 before it had a result"),
         (lambda: sys.exit(3), "SystemExit: 3"),
         (lambda: np.ones(3), "TypeError: Object of type ndarray is not JSON serializable"),
@@ -110,7 +121,7 @@ def test_processor_seconds_of_its_children_count() -> None:
     assert apart(busy, LIMITS).processor_seconds >= 0.5
 
 
-@pytest.mark.parametrize("then", [lambda: None, lambda: ctypes.string_at(0), lambda: time.sleep(100)])
+@pytest.mark.parametrize("then", [lambda: None, _crashes, lambda: time.sleep(100)])
 def test_what_it_started_is_killed_however_it_ends(then: Callable[[], Any], tmp_path: Path) -> None:
     def work() -> None:
         left = subprocess.Popen(NAP, start_new_session=True)
@@ -156,5 +167,5 @@ def test_together_answers_in_order_whoever_is_first() -> None:
 
 
 def test_ended_group_of_one_worker_leaves_the_others() -> None:
-    works = [lambda: ctypes.string_at(0), lambda: time.sleep(0.5) or "well"]
+    works = [_crashes, lambda: time.sleep(0.5) or "well"]
     assert [outcome.value for outcome in together(works, LIMITS, 2)] == [None, "well"]

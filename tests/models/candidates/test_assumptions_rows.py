@@ -98,6 +98,13 @@ def test_who_was_fitted_on_one_size_or_failed_has_an_unknown_cost(tmp_path: Path
     assert costs == [("mlp", "unknown")]
 
 
+def test_fits_on_few_rows_do_not_tell_how_cost_grows(tmp_path: Path) -> None:
+    pool = rows("regression", np.ones((5, 1)), np.ones(5))
+    finding = seen(pool, tmp_path, journal=fits("mlp", [32, 90, 178], [0.1, 0.4, 1.2]))["tractability"]
+    assert finding.verdict == "unknown"
+    assert "178 rows are too few" in finding.says
+
+
 @given(power=st.floats(0.5, 2.5), factor=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
 def test_a_pure_power_is_recovered_from_noisy_seconds(power: float, factor: float, seed: int) -> None:
     sizes = np.geomspace(1e3, 1e6, 6)

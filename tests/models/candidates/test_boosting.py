@@ -62,7 +62,7 @@ def test_categories_are_no_order(name: str) -> None:
     assert (scores > 0.5).astype(int).tolist() == codes[:, 0].__mod__(2).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     rows=st.integers(2, 60),
     share=st.floats(0.05, 0.6),
@@ -83,7 +83,7 @@ def test_rows_are_held_out_by_day_group_or_chance(rows: int, share: float, seed:
         assert where[learn].max() < where[held].min()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.integers(2, 40), classes=st.integers(2, 10), seed=st.integers(0, 1000))
 def test_every_class_is_learned_from(rows: int, classes: int, seed: int) -> None:
     label = np.random.default_rng(seed).integers(0, classes, rows)
@@ -93,7 +93,7 @@ def test_every_class_is_learned_from(rows: int, classes: int, seed: int) -> None
     assert set(label[learn]) == set(label)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), least=st.integers(1, 20), most=st.integers(1, 30))
 def test_levels_are_those_of_frequent_codes(seed: int, least: int, most: int) -> None:
     codes = np.random.default_rng(seed).zipf(1.5, (200, 1)) % 50

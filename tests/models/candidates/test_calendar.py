@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.candidates.calendar import periods
@@ -20,7 +20,6 @@ def _found(days: list[int] | np.ndarray, truth: np.ndarray | None = None) -> lis
     return periods("regression", label + 1, label, where=where, columns_where="day", bootstrap=5, seed=0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-20_000, 40_000), min_size=1, max_size=60))
 def test_every_row_is_in_one_period(days: list[int]) -> None:
     found = _found(days)

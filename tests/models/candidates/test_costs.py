@@ -50,7 +50,6 @@ def rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.array(scores), np.array(label)
 
 
-@settings(deadline=None)
 @given(prices, prices, rows())
 def test_every_price_is_what_counting_says(positive: float, negative: float, data: tuple) -> None:
     costs, (scores, label) = _of(positive, negative), data
@@ -64,7 +63,7 @@ def test_every_price_is_what_counting_says(positive: float, negative: float, dat
     assert 0 <= found.low <= found.high <= 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(prices, prices, st.floats(0.1, 100), rows())
 def test_the_unit_of_costs_does_not_matter(positive: float, negative: float, unit: float, data: tuple) -> None:
     scores, label = data

@@ -12,7 +12,7 @@ from tests.models.candidates.findings import binary
 ROWS = [1_000, 3_000, 9_000, 27_000, 81_000]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(0.1, 0.6), st.floats(0.5, 5), st.floats(0.1, 1.2))
 def test_a_planted_law_of_a_loss_is_recovered(limit: float, factor: float, exponent: float) -> None:
     law = curve(ROWS, [limit + factor * rows**-exponent for rows in ROWS], higher_is_better=False).law
@@ -24,7 +24,7 @@ def test_a_planted_law_of_a_loss_is_recovered(limit: float, factor: float, expon
     assert law.r2 == pytest.approx(1, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.6, 0.95), st.floats(0.5, 3), st.floats(0.1, 1.2))
 def test_a_planted_law_of_a_score_is_recovered(limit: float, factor: float, exponent: float) -> None:
     law = curve(ROWS, [limit - factor * rows**-exponent for rows in ROWS], higher_is_better=True).law
@@ -33,7 +33,7 @@ def test_a_planted_law_of_a_score_is_recovered(limit: float, factor: float, expo
     assert law.limit == pytest.approx(limit, rel=0.02)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(values=st.lists(st.floats(0.01, 1e4), min_size=4, max_size=4), higher=st.booleans())
 def test_what_a_law_expects_is_no_worse_than_its_last_point(values: list[float], *, higher: bool) -> None:
     rows = ROWS[:4]

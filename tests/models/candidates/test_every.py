@@ -75,7 +75,7 @@ def test_what_learns_beats_the_baseline_on_bundled_sets(set_name: str) -> None:
 
 
 @pytest.mark.parametrize(("task", "name"), EVERY)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 60))
 def test_a_score_is_a_function_of_its_row(task: str, name: str, seed: int, rows: int) -> None:
     drawn = np.random.default_rng(seed).integers(0, len(ROWS[task]), rows)

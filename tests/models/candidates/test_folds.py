@@ -26,7 +26,7 @@ def pools(draw: st.DrawFn) -> Rows:
 
 
 @given(pools(), st.integers(2, 6), st.integers(0, 100))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_row_is_on_two_sides_and_the_same_seed_draws_the_same(rows: Rows, count: int, seed: int) -> None:
     drawn = draw_folds(rows, count, seed)
     assert 1 <= len(drawn.folds) <= count
@@ -49,7 +49,7 @@ def test_no_row_is_on_two_sides_and_the_same_seed_draws_the_same(rows: Rows, cou
 
 
 @given(pools(), st.integers(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_samples_are_nested_parts_of_what_is_learned_from(rows: Rows, seed: int) -> None:
     fold = draw_folds(rows, 3, seed).folds[-1]
     drawn = samples(rows, fold, [0.1, 0.3, 0.6], seed)
@@ -60,7 +60,7 @@ def test_samples_are_nested_parts_of_what_is_learned_from(rows: Rows, seed: int)
 
 
 @given(pools(), st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_halves_part_all_rows_by_whole_days_or_groups(rows: Rows, seed: int) -> None:
     held = draw_folds(rows, 2, seed).folds[-1].held
     one, other = halves(rows, held, seed)

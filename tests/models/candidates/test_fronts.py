@@ -24,7 +24,6 @@ def _beats(one: Point, other: Point, sign: int) -> bool:
     return (better and one.price <= other.price) or (no_worse and one.price < other.price)
 
 
-@settings(deadline=None)
 @given(made=pairs, higher=st.booleans())
 def test_on_the_front_is_who_is_not_beaten(made: list[tuple[int, int]], *, higher: bool) -> None:
     points = front(_standings(made), "size_bytes", higher_is_better=higher)
@@ -34,7 +33,7 @@ def test_on_the_front_is_who_is_not_beaten(made: list[tuple[int, int]], *, highe
         assert point.front == (not any(_beats(other, point, sign) for other in points))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(pairs, st.randoms())
 def test_the_order_of_candidates_does_not_matter(made: list[tuple[int, int]], randoms: object) -> None:
     standings = _standings(made)

@@ -29,7 +29,7 @@ def test_with_time_for_all_everybody_is_fitted_on_everything(tmp_path: Path) -> 
     laws=st.lists(st.tuples(st.floats(-6, -1), st.floats(0.2, 1.8)), min_size=1, max_size=8),
     budget=st.integers(100, 500),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_budget_is_nearly_kept_and_nobody_is_dropped_without_a_note(
     laws: list[tuple[float, float]], budget: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

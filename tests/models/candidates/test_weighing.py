@@ -40,7 +40,7 @@ def reached(task: Task, said: list[Said], weights: np.ndarray) -> float:
     return float(np.mean(values)) * (1 if metric.higher_is_better else -1)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(task=st.sampled_from(["binary", "multiclass", "regression"]), seed=st.integers(0, 99), members=st.integers(1, 5))
 def test_an_ensemble_is_no_worse_than_its_best_member_on_what_chose_it(task: Task, seed: int, members: int) -> None:
     said = folds(task, seed, members)

@@ -68,7 +68,7 @@ def _flat(found: dict) -> list[float]:
     return [edge for each in found.values() for edge in (each.value, each.low, each.high)]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from(TASKS), seeds, st.lists(st.integers(-(2**40), 2**40), min_size=8, max_size=60, unique=True))
 def test_days_of_one_row_each_are_drawn_as_rows_are(task: Task, seed: int, days: list[int]) -> None:
     scores, label, _ = _rows(task, seed, len(days))
@@ -80,7 +80,7 @@ def test_days_of_one_row_each_are_drawn_as_rows_are(task: Task, seed: int, days:
     assert difference("brier", one, other, clusters=clusters, **paired) == difference("brier", one, other, **paired)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from(TASKS), seeds, st.integers(6, 40))
 def test_in_which_order_rows_stand_does_not_matter_to_days(task: Task, seed: int, days: int) -> None:
     scores, label, where = _rows(task, seed, days)
@@ -92,7 +92,7 @@ def test_in_which_order_rows_stand_does_not_matter_to_days(task: Task, seed: int
     assert _flat(sorted_) == pytest.approx(_flat(mixed))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from(TASKS), seeds, st.integers(20, 60))
 def test_rows_that_are_there_four_times_narrow_the_interval_of_rows_and_not_of_days(
     task: Task, seed: int, days: int

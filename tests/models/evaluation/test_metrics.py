@@ -34,7 +34,7 @@ class Said(nn.Module):
         return self.logits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(10, 300), st.sampled_from([1, 2, 8]))
 def test_binary_metrics_are_those_of_scikit_learn(seed: int, rows: int, decimals: int) -> None:
     generator = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def test_binary_metrics_are_those_of_scikit_learn(seed: int, rows: int, decimals
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.integers(10, 200), st.integers(3, 5))
 def test_multiclass_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     generator = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(seed: int, rows: int, clas
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.integers(10, 200))
 def test_regression_metrics_are_those_of_scikit_learn(seed: int, rows: int) -> None:
     generator = np.random.default_rng(seed)

@@ -37,7 +37,7 @@ def feeds(folder: str, manifest: Manifest, case: Case, **changes: int) -> Iterat
         yield Feed(source(case["layout"], folder, manifest, memory=case["memory"]), rank=rank, **chosen)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(), st.integers(0, 2))
 def test_every_row_once_in_equal_steps_of_even_batches(case: Case, epoch: int) -> None:
     with TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def test_every_row_once_in_equal_steps_of_even_batches(case: Case, epoch: int) -
         assert seen == list(range(case["rows"]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 5), st.integers(0, 2))
 def test_steps_of_the_mapped_layout_are_the_same_for_any_number_of_ranks(case: Case, ranks: int, epoch: int) -> None:
     case |= {"layout": "mapped"}
@@ -77,7 +77,7 @@ def test_steps_of_the_mapped_layout_are_the_same_for_any_number_of_ranks(case: C
         assert steps[0] == steps[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 5), st.data())
 def test_the_mapped_layout_goes_on_with_the_same_steps_over_other_ranks(
     case: Case, ranks: int, data: st.DataObject
@@ -99,7 +99,7 @@ def test_the_mapped_layout_goes_on_with_the_same_steps_over_other_ranks(
         assert rest == expected[cut:]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_weights_make_the_mean_over_ranks_that_of_the_rows(case: Case) -> None:
     with TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ def test_weights_make_the_mean_over_ranks_that_of_the_rows(case: Case) -> None:
             assert weighted == pytest.approx(sum(float(batch.label.double().sum()) for batch in batches) / rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.data())
 def test_resumes_at_the_next_unseen_batch(case: Case, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
@@ -126,7 +126,7 @@ def test_resumes_at_the_next_unseen_batch(case: Case, data: st.DataObject) -> No
         assert len(rest) == (len(feed) - cut or len(feed))  # after a whole epoch comes the next
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 5), st.integers(1, 40), st.data())
 def test_resumes_with_another_number_of_ranks(case: Case, ranks: int, batch_size: int, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:

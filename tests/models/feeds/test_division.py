@@ -40,7 +40,7 @@ def test_portions_begin_as_even_as_can_be(ranks: int, rows: int) -> None:
     assert max(evenly) - min(evenly) <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(WEIGHTS.filter(lambda weights: len(weights) == 3), min_size=1, max_size=5), st.integers(6, 40))
 def test_every_row_once_with_its_weight_however_portions_change(changes: list[list[float]], batch_size: int) -> None:
     ranks, rows = 3, 131

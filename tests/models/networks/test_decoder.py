@@ -27,7 +27,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Network:
     return network
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, st.integers(0, PLACES - 1), st.integers(1, TOKENS - 1))
 def test_a_later_token_changes_no_earlier_output(decoder: Network, tokens: Tensor, place: int, by: int) -> None:
     changed = tokens.clone()
@@ -39,7 +39,7 @@ def test_a_later_token_changes_no_earlier_output(decoder: Network, tokens: Tenso
     assert differs.all()  # and every later one it does change
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows, st.integers(1, PLACES))
 def test_a_beginning_is_answered_as_if_it_were_all(decoder: Network, tokens: Tensor, length: int) -> None:
     with torch.inference_mode():

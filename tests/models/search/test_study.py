@@ -74,7 +74,7 @@ def test_a_reopened_study_goes_on_as_if_nothing_had_happened(name: str, tmp_path
     assert [trial.values for trial in retried.trials] == whole
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     name=st.sampled_from(["grid", "random", "tpe"]),
     losses=st.lists(st.none() | st.floats(allow_infinity=True, allow_nan=True), min_size=8, max_size=8),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.columns import MISSING, RESERVED_CODES, UNKNOWN, Categorical, Numeric
@@ -51,7 +51,6 @@ def test_raw_rows_are_encoded_as_the_feature_set_is(tmp_path: Path) -> None:
     assert torch.equal(categorical, torch.cat([batch.categorical for batch in feed]))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -83,7 +83,7 @@ def test_only_a_model_of_a_text_is_loaded(trained: dict[Task, Trained], new_requ
         load("models:/nothing@champion", request.track.uri)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(st.sampled_from(CHARACTERS) | st.characters(), min_size=1, max_size=PLACES + 1))
 def test_texts_are_tokens_and_back_but_for_what_is_unknown(decoder: tuple[Network, Manifest], text: str) -> None:
     (column,), classes = decoder[1].tensors, decoder[1].label.classes

@@ -56,7 +56,7 @@ def twins(rows: Rows) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in combinations(has, 2) if has[pair[0]] == has[pair[1]] and any(has[pair[0]])}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     codes=st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=8, max_size=90),
     seed=st.integers(0, 1000),
@@ -84,7 +84,7 @@ def test_as_by_hand(codes: list[tuple[int, ...]], seed: int, support: float, gai
     assert [each.lift for each in found] == sorted((each.lift for each in found), reverse=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     codes=st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=20, max_size=90),
     tied=st.floats(0.0, 1.0),

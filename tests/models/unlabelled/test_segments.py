@@ -54,7 +54,7 @@ def test_samples_of_the_same_species_are_grouped(load: object, least: float) -> 
     assert min(best.values()) > 0.5, best
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 100), order=st.permutations(range(12)))
 def test_neither_names_nor_order_nor_scale_decide(seed: int, order: list[int]) -> None:
     rows, names, _ = blobs(seed=seed)

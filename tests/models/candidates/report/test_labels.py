@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.candidates.report.labels import beside, spread
@@ -25,7 +25,6 @@ def test_places_far_enough_apart_stay(wanted: list[int]) -> None:
     assert spread([float(20 * place) for place in wanted], 15, 0, 400) == [20 * place for place in wanted]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 500), st.floats(0, 300), st.text("ab", min_size=1, max_size=16)), min_size=1, max_size=19
