@@ -39,12 +39,18 @@ SESSION = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Else an error of a database or a file system says no more than that there was one.
     "spark.sql.pyspark.jvmStacktrace.enabled": "true",
+    # Else every function of a column first tells Java which line has called it: three calls more for each.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 HADOOP = {
     "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 
+
+# PySpark asks for these classes with every function of a column, and Java looks each up in all its jars every time.
+LOOKED_UP = ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils")
+LOOKED_UP += ("org.apache.spark.sql.classic.SparkSession",)
 
 # What Spark makes of many columns is one huge method, which Java would interpret for ever.
 COMPILED = "-XX:-DontCompileHugeMethods"
@@ -110,6 +116,9 @@ def _of_driver(spark: AnyDriver, scratch: Path, *, reports: bool) -> Iterator[Sp
         **given(spark.conf, "spark.conf"),
     }
     active = SparkSession.builder.config(map=conf).getOrCreate()
+    java = active.sparkContext._jvm  # noqa: SLF001 -- there is no other way to it
+    for name in LOOKED_UP:
+        setattr(java, name, getattr(java, name))
     try:
         with of_driver(active.sparkContext.statusTracker()) if reports else nullcontext():
             yield active
