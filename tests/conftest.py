@@ -25,8 +25,13 @@ settings.load_profile("untimed")
 # Java's quick compiler alone, without checking Spark's classes: tests have few rows, and are over before the other one
 # is done. That compiler has little room by default, and dozens of jobs in one session fill it. A table of 569 rows was
 # prepared in 27 s instead of 43 (two cores, beside other work); 33 tests with small tables took 82 s instead of 128.
-JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
-os.environ.setdefault("SPARK_SUBMIT_OPTS", JAVA)
+JAVA = (
+    "TieredStopAtLevel=1",
+    "ReservedCodeCacheSize=256m",
+    "+UnlockDiagnosticVMOptions",
+    "-BytecodeVerificationRemote",
+)
+os.environ.setdefault("SPARK_SUBMIT_OPTS", " ".join(f"-XX:{option}" for option in JAVA))
 
 # `make test` has two workers. What shares a Spark session, the servers or trained networks runs in one of them, so that
 # there is one for all; of the rest, a file does.
