@@ -8,10 +8,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from conf.selecting import FINDINGS, JOURNAL, REPORT
 from flows.standings import record
 from tests.models.candidates.findings import binary
+from tests.stores import new_store
 
 
 def test_a_contest_that_is_written_again_keeps_a_persons_description(tmp_path: Path) -> None:
-    client, findings = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}"), binary()
+    client, findings = MlflowClient(new_store(tmp_path)), binary()
     for name in (REPORT, FINDINGS, JOURNAL):
         (tmp_path / name).write_text("{}")
     experiment = client.create_experiment("contest", artifact_location=(tmp_path / "artifacts").as_uri())

@@ -17,10 +17,12 @@ from conf.schema import Settings
 from flows.owners import is_alive, owner
 from flows.tracking import tracked
 from tests.flows.fixtures import Up
+from tests.stores import new_store
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    new_store(tmp_path / "home")
     return compose("flights_delay", [f"home={tmp_path / 'home'}", "tracking.uri=null"])
 
 

@@ -24,6 +24,8 @@ from conf.networks import Mlp
 from conf.strategies import AnyStrategy, StrategyName
 from conf.training import Feed, Optimizer, Trainer
 
+PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003}  # without dropout, ranks can do what one process does
+
 
 def request(
     feature_set: Path, run_folder: Path, strategy: StrategyName = "single", ranks: int = 1, **trainer: Any

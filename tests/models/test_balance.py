@@ -10,9 +10,7 @@ from conf.exchange import TrainRequest, TrainResult
 from conf.fault import Fault
 from models.balance import smoothed
 from tests.models import launch
-from tests.models.launch import assert_same, weights
-
-PLAIN = {"dropout": 0.0, "learning_rate": 0.003}
+from tests.models.launch import PLAIN, assert_same, weights
 
 
 def test_the_last_estimate_counts_as_much_as_the_last_steps() -> None:
@@ -24,11 +22,6 @@ def balanced(feature_set: Path, folder: Path, factor: float = 10.0, **trainer: i
     wanted = launch.request(feature_set, folder, "ddp", 2, **PLAIN, **trainer)
     strategy = launch.parallel("ddp", world_size=2, balance="dynamic")
     return wanted.model_copy(update={"strategy": strategy, "fault": Fault(slow_rank=1, slow_factor=factor)})
-
-
-@pytest.fixture(scope="module")
-def single(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    return launch.run(launch.request(feature_set, tmp_path_factory.mktemp("single"), **PLAIN))
 
 
 @pytest.mark.distributed

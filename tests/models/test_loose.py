@@ -1,7 +1,6 @@
 """Loosely coupled ranks, launched: they end near where one process ends, and lose nothing on the way."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -12,15 +11,10 @@ from conf.exchange import Track, TrainResult
 from conf.fault import Fault
 from conf.strategies import StrategyName
 from tests.models import launch
-from tests.models.launch import assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.models.launch import PLAIN, assert_same, kill, ranks_of, wait_for_checkpoint, weights
+from tests.stores import new_store
 
 NEAR = 0.1  # of the validation loss, after so few steps: theirs are not those of one process
-PLAIN: dict[str, Any] = {"dropout": 0.0, "learning_rate": 0.003}
-
-
-@pytest.fixture(scope="module")
-def single(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    return launch.run(launch.request(feature_set, tmp_path_factory.mktemp("single"), **PLAIN))
 
 
 @pytest.mark.distributed
@@ -61,6 +55,7 @@ def test_one_rank_alone_is_never_late_and_does_what_one_process_does(
 
 
 @pytest.mark.distributed
+@pytest.mark.soak
 def test_a_killed_training_without_a_barrier_goes_on(feature_set: Path, single: TrainResult, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path, "async", 2, **PLAIN, checkpoint_steps=3)
     resumed = launch.run_and_kill(wanted, after_step=30)
@@ -70,7 +65,7 @@ def test_a_killed_training_without_a_barrier_goes_on(feature_set: Path, single: 
 
 @pytest.mark.distributed
 def test_how_late_gradients_were_is_told_in_full(feature_set: Path, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = new_store(tmp_path)
     client = MlflowClient(uri)
     run = client.create_run(client.create_experiment("training", artifact_location=str(tmp_path))).info.run_id
     wanted = launch.request(feature_set, tmp_path / "run", "async", 2, **PLAIN)

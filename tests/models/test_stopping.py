@@ -15,7 +15,7 @@ from models.stopping import take_over
 from tests.models import launch
 from tests.models.launch import assert_same, ranks_of, wait_for_checkpoint, weights
 
-EPOCH = 400  # steps
+EPOCH = 200  # steps
 
 
 OTHERS: tuple[StrategyName, ...] = ("fsdp", "tensor", "pipeline", "local_sgd", "async")
@@ -24,7 +24,7 @@ OTHERS: tuple[StrategyName, ...] = ("fsdp", "tensor", "pipeline", "local_sgd", "
 def wanted_in(feature_set: Path, folder: Path, strategy: StrategyName) -> TrainRequest:
     """A training with checkpoints after epochs alone."""
     request = launch.request(feature_set, folder, strategy, 2, max_epochs=2)
-    return request.model_copy(update={"feed": request.feed.model_copy(update={"batch_size": 5})})
+    return request.model_copy(update={"feed": request.feed.model_copy(update={"batch_size": 10})})
 
 
 def newest(wanted: TrainRequest) -> int:

@@ -22,6 +22,7 @@ from models.module import Learner
 from models.parallel import load
 from tests.models import launch, trainings
 from tests.models.launch import assert_same, kill, wait_for_checkpoint, weights
+from tests.stores import new_store
 
 pytestmark = pytest.mark.distributed
 LOOSE: dict[StrategyName, int] = {"local_sgd": 2, "async": 2}
@@ -40,7 +41,7 @@ def tracked(
 ) -> tuple[dict[StrategyName, TrainResult], Curves]:
     """One run of each strategy, the same rows in each step's batch over all ranks together; losses of each epoch."""
     folder = tmp_path_factory.mktemp("runs")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = new_store(folder)
     client = MlflowClient(uri)
     experiment = client.create_experiment("strategies", artifact_location=str(folder))
     wanted = {
@@ -256,7 +257,7 @@ def test_a_checkpoint_of_another_network_is_refused(feature_set: Path, tmp_path:
 
 @pytest.mark.soak
 def test_rank_0_writes_one_batch_of_metrics_an_epoch(feature_set: Path, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = new_store(tmp_path)
     client = MlflowClient(uri)
     run = client.create_run(client.create_experiment("training", artifact_location=str(tmp_path))).info.run_id
     wanted = launch.request(feature_set, tmp_path / "run", "ddp", 2, max_epochs=2)

@@ -22,6 +22,7 @@ from models.evaluation.predictions import Predictions
 from tests.feature_sets import write_feature_set
 from tests.models.networks.cases import SMALL_DECODER
 from tests.models.trained import MODEL, Trained, train, weights_of
+from tests.stores import new_store
 
 PICTURES = {
     "binary": {"roc", "precision_recall", "calibration"},
@@ -90,7 +91,7 @@ def test_whole_days_are_drawn_where_the_feature_set_keeps_them(tmp_path: Path) -
 
 
 def test_the_engine_writes_into_a_run_that_stays_open(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    uri = new_store(tmp_path)
     client = MlflowClient(uri)
     experiment = client.create_experiment("test", artifact_location=str(tmp_path / "artifacts"))
     run_id = client.create_run(experiment).info.run_id

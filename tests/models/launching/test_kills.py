@@ -65,7 +65,8 @@ def test_a_rank_is_killed_and_the_run_resumes_by_itself(untouched: Untouched, tm
     assert_nothing_was_lost(result, untouched)
 
 
-@pytest.mark.parametrize("victims", [pytest.param(the_agent, marks=pytest.mark.soak), the_group])
+@pytest.mark.soak
+@pytest.mark.parametrize("victims", [the_agent, the_group])
 def test_the_agent_is_killed_and_the_next_call_goes_on(
     victims: Callable[[Popen[str]], list[int]], untouched: Untouched, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from conf.splits import HashSplit
 from models.serving.package import log
 from tests.models.networks.cases import SMALL, SMALL_DECODER
 from tests.models.trained import MODEL, Trained, train
+from tests.stores import new_store
 
 MODELS: dict[Task, AnyNetwork] = {
     "binary": MODEL,
@@ -33,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[Task, Trained]:
 def new_track(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Track]:
     """Open a new run in a database of its own, as the flow does."""
     folder = tmp_path_factory.mktemp("tracking")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = new_store(folder)
     client = MlflowClient(uri)
     experiment = client.create_experiment("serving", artifact_location=str(folder / "artifacts"))
     return lambda: Track(uri=uri, run_id=client.create_run(experiment).info.run_id)

@@ -39,6 +39,7 @@ from tests.spark_jobs.conftest import SPARK
 
 pytestmark = pytest.mark.spark
 ROWS = 1200
+OTHER_TASKS: tuple[Task, ...] = ("regression", "multiclass")
 SMALL: dict[CandidateName, dict[str, float]] = {
     "linear_regression": {},
     "logistic_regression": {},
@@ -228,7 +229,7 @@ def test_chances_are_those_of_scikit_learn_and_a_model_is_kept(
     assert fits.do(task_of("majority", tmp_path, learn, held)).failure is None
 
 
-@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+@pytest.mark.parametrize("task", ["binary", *(pytest.param(task, marks=pytest.mark.soak) for task in OTHER_TASKS)])
 def test_what_spark_has_fitted_answers_the_same_without_it(
     task: str,
     spark: SparkSession,
