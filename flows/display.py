@@ -16,6 +16,8 @@ from rich.text import Text
 
 from flows.processes import Progress as Event
 
+BETWEEN_WORDS: dict[str, bool] = {"break_long_words": False, "break_on_hyphens": False}
+
 
 class Display(Protocol):
     """Somewhere to show stages."""
@@ -141,9 +143,11 @@ class Terminal:
 
 
 def say(line: str, console: Console, style: str = "") -> None:
-    """Print a line between words only: a path is to be copied."""
+    """Print a line; in a terminal one that is too long goes on below between words, so that a path can be copied."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    for part in wrap(line, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False):
+    whole = "\n" in line or not console.is_terminal  # a table is wrapped already, and a log is searched by lines
+    parts = [line] if whole else wrap(line, console.width, subsequent_indent=indent, **BETWEEN_WORDS)
+    for part in parts:
         console.print(Text(part, style), soft_wrap=True)
 
 

@@ -39,8 +39,6 @@ SESSION = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Else an error of a database or a file system says no more than that there was one.
     "spark.sql.pyspark.jvmStacktrace.enabled": "true",
-    # Else every function of a column first tells Java which line has called it: three calls more for each.
-    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 HADOOP = {
     "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
@@ -105,6 +103,8 @@ def _of_driver(spark: AnyDriver, scratch: Path, *, reports: bool) -> Iterator[Sp
         "spark.jars": ",".join(existing(spark.jars)),
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        # Else every function of a column first tells Java which line has called it: three calls more for each.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions or LEAST),

@@ -39,7 +39,9 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
     keeping = [each for each in there if not broken[each.candidate]]
     nearest = min(max(broken[each.candidate].values(), default=0.0) for each in there)
     among = keeping or [each for each in there if max(broken[each.candidate].values()) <= nearest]
-    (chosen, reference), best = _climb(among, scale), scale.best(there)
+    earned = _earned(among, scale)
+    reference, best = scale.best(earned), scale.best(there)
+    chosen = next(each for each in earned if _within(each, reference, scale))
     refused = {
         each.candidate: _broken(broken[each.candidate])
         for each in there
@@ -56,7 +58,7 @@ def recommend(standings: Sequence[Standing], scale: Scale, limits: Limits) -> Re
                 None,
                 [
                     _given_up(chosen, best, scale),
-                    _better(chosen, among, scale),
+                    _ahead(chosen, earned, scale),
                     _quicker(chosen, reference, among, scale),
                 ],
             )
@@ -106,8 +108,8 @@ def letters(standings: Sequence[Standing], key: str) -> dict[str, str]:
     return {each.candidate: string.ascii_uppercase[place] for each, place in zip(standings, order, strict=True)}
 
 
-def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]:
-    """Find the simplest that will do, and the best that it was held against; of one fold, the simplest of all."""
+def _earned(among: Sequence[Standing], scale: Scale) -> Sequence[Standing]:
+    """Leave those that have earned their place, in order of simplicity; of one fold, the simplest ones."""
     baselines = [each for each in among if each.family == "baseline"]
     if baselines:
         bar = scale.best(baselines)
@@ -117,8 +119,7 @@ def _climb(among: Sequence[Standing], scale: Scale) -> tuple[Standing, Standing]
     if single:
         bar = scale.best(single)
         among = [each for each in among if not each.members or scale.beats(each.folds, bar.folds)]
-    best = scale.best(among)
-    return next(each for each in among if _within(each, best, scale)), best
+    return among
 
 
 def _noise(error: float) -> str:
@@ -219,31 +220,35 @@ def _quicker(chosen: Standing, best: Standing, among: Sequence[Standing], scale:
     return f"{quickest} is within one standard error as well, and answers for a row {ratio} times as fast."
 
 
-def _better(chosen: Standing, among: Sequence[Standing], scale: Scale) -> str:
-    """Name the best of those that are better and cost no more: nothing but the ladder's order speaks against it."""
+def _ahead(chosen: Standing, earned: Sequence[Standing], scale: Scale) -> str:
+    """Name the best of those that are ahead and cost no more: nothing but the ladder's order speaks against it."""
     own = _costs(chosen)
-    if own is None:
+    if own is None or len(chosen.folds) < 2:  # noqa: PLR2004 -- one fold tells no noise
         return ""
     free = [
         each
-        for each in among
+        for each in earned
         if scale.gap(chosen.folds, each.folds)[0] > 0
         and (costs := _costs(each)) is not None
         and all(other <= NO_DEARER * mine for other, mine in zip(costs, own, strict=True))
     ]
     if not free:
         return ""
-    best = scale.best(free)
+    first = scale.best(free)
+    behind, error = scale.gap(chosen.folds, first.folds)
     return (
-        f"{best.candidate} has the better {scale.metric.title}, {best.mean:.4g}, and is no slower, larger or dearer to "
-        "fit: only its higher place on the ladder speaks against it."
+        f"{first.candidate} is ahead by {behind:.2g} ({_noise(error)}) and costs about the same (a row, a fit, disk): "
+        "only its higher place on the ladder speaks against it."
     )
 
 
 def _costs(standing: Standing) -> tuple[float, float, float] | None:
-    """Seconds of a row, bytes on disk, processor-seconds; None: one was not measured."""
-    latency, size, paid = standing.latency, standing.size_bytes, standing.processor_seconds
-    return None if latency is None or size is None or paid is None else (latency.one_p50_seconds, size, paid)
+    """Seconds of a row, bytes on disk, processor-seconds of a fit on all rows; None: one was not measured."""
+    latency, size, paid = standing.latency, standing.size_bytes, standing.whole_processor_seconds
+    paid = standing.processor_seconds if paid is None else paid
+    if latency is None or size is None or paid is None:
+        return None
+    return latency.one_p99_seconds or latency.one_p50_seconds, size, paid
 
 
 def seconds(value: float) -> str:

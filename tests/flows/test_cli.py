@@ -94,8 +94,16 @@ def test_a_terminal_shows_a_bar_and_then_what_came_of_it() -> None:
 
 def test_what_is_said_is_wrapped_between_words_and_a_path_is_left_whole() -> None:
     written, path = io.StringIO(), f"/{'a' * 90}"
-    Terminal(Console(file=written, width=80)).say(f"  quarantined: {'12 rows of a reason, ' * 6}they are in {path}")
+    line, table = (
+        f"  quarantined: {'12 rows of a reason, ' * 6}they are in {path}",
+        "strategy  seconds\nddp             3",
+    )
+    Terminal(Console(file=written, width=80, force_terminal=True, color_system=None)).say(line)
     lines = written.getvalue().splitlines()
     assert lines[-1].strip() == path
     assert all(len(line) <= 80 for line in lines[:-1])
     assert [line[:4].isspace() for line in lines] == [False, *[True] * (len(lines) - 1)]
+    plain = io.StringIO()
+    for each in (line, table):
+        Terminal(Console(file=plain, width=80)).say(each)
+    assert plain.getvalue() == f"{line}\n{table}\n"

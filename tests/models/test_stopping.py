@@ -23,7 +23,7 @@ OTHERS: tuple[StrategyName, ...] = ("fsdp", "tensor", "pipeline", "local_sgd", "
 
 def wanted_in(feature_set: Path, folder: Path, strategy: StrategyName) -> TrainRequest:
     """A training with checkpoints after epochs alone."""
-    request = launch.request(feature_set, folder, strategy, 2, max_epochs=2)
+    request = launch.request(feature_set, folder, strategy, 2, max_epochs=3)
     return request.model_copy(update={"feed": request.feed.model_copy(update={"batch_size": 10})})
 
 

@@ -95,12 +95,11 @@ def test_of_rows_with_one_key_the_first_good_one_stays(prepare: Prepare, visits:
     ("split", "column", "value", "reason"),
     [
         ({"by": "group", "column": "age", "validation": 0.2, "test": 0.2}, "age", None, "no value in 'age'"),
-        pytest.param(
+        (
             {"by": "hash", "key": ["land", "day"], "validation": 0.2, "test": 0.2},
             "day",
             None,
             "no value in 'land' or 'd",
-            marks=pytest.mark.soak,
         ),
         pytest.param(
             {"by": "stratified", "column": "land", "validation": 0.2, "test": 0.2},

@@ -133,7 +133,7 @@ def _says(view: View, curved: list[Standing]) -> list[str]:
             "its law holds that far; a law that is fitted to so few points is a guess beyond them."
         )
     if lawful and max(rows) < FEW:
-        said.append(f"All of them learned from fewer than {FEW:,} rows: take what more would bring as a hint.")
+        said.append(f"All curves end below {FEW:,} rows: take what more rows would bring as a hint.")
     if lawless := [one.candidate for one in curved if one.curve.law is None]:
         said.append(f"No law fits the {'curve' if len(lawless) == 1 else 'curves'} of {view.names.listed(lawless)}.")
     return said

@@ -74,13 +74,14 @@ def test_who_is_as_good_and_ten_times_as_quick_is_named() -> None:
     assert "as well" not in asked(MEAN, RIDGE, stand("lightgbm", [4.0, 4.2, 4.4], latency=quick)).given_up
 
 
-def test_who_is_better_and_costs_no_more_is_named() -> None:
-    better = "random_forest has the better RMSE, 3.167, and is no slower, larger or dearer to fit: only its higher "
-    assert f"{better}place on the ladder speaks against it." in asked(MEAN, RIDGE, FOREST).given_up
-    slower = LATENCY.model_copy(update={"one_p50_seconds": 1.3e-4})
-    dearer = [{"latency": slower}, {"size_bytes": 1300}, {"processor_seconds": 1.3}, {"size_bytes": None}]
+def test_who_is_ahead_and_costs_no_more_is_named() -> None:
+    ahead = "random_forest is ahead by 0.033 (standard error 0.067) and costs about the same (a row, a fit, disk): "
+    assert f"{ahead}only its higher place on the ladder speaks against it." in asked(MEAN, RIDGE, FOREST).given_up
+    slower = LATENCY.model_copy(update={"one_p99_seconds": 2.6e-4})
+    dearer: list[dict[str, Any]] = [{"latency": slower}, {"size_bytes": 1300}, {"size_bytes": None}]
+    dearer += [{"processor_seconds": 1.3}, {"processor_seconds": 0.5, "whole_processor_seconds": 1.3}]
     for cost in dearer:
-        assert "the better" not in asked(MEAN, RIDGE, stand("random_forest", FOREST.folds, **cost)).given_up
+        assert "ahead by" not in asked(MEAN, RIDGE, stand("random_forest", FOREST.folds, **cost)).given_up
 
 
 def test_nothing_that_is_no_better_than_a_baseline_beyond_noise_is_recommended_over_it() -> None:
@@ -88,6 +89,7 @@ def test_nothing_that_is_no_better_than_a_baseline_beyond_noise_is_recommended_o
     found = asked(MEAN, lucky)
     assert (found.candidate, found.best) == ("mean", "ridge")
     assert "Nothing is better than mean, a baseline" in found.why
+    assert "ahead by" not in found.given_up
 
 
 def test_an_ensemble_has_to_be_better_than_the_best_of_its_members_beyond_noise() -> None:
@@ -190,9 +192,14 @@ def test_one_fold_has_an_unknown_error_and_nothing_is_recommended_over_what_is_s
     assert asked(*alone[1:]).candidate == "ridge"
     assert "standard error unknown" in asked(*alone[1:]).why
     assert SCALE.interval([2.0]) is None
-    assert SCALE.interval([0.1, 0.2, 0.9])[0] == 0  # no loss is below it
-    assert Scale(AUC).interval([0.5, 0.9, 1.0])[1] == 1
     assert [each.behind_error for each in compared(alone, SCALE)] == [None] * 3
+
+
+def test_intervals_keep_to_what_a_metric_can_be() -> None:
+    loss, score = SCALE.interval([0.1, 0.2, 0.9]), Scale(AUC).interval([0.5, 0.9, 1.0])
+    assert loss is not None
+    assert score is not None
+    assert (loss[0], score[1]) == (0, 1)
 
 
 @given(st.text())
