@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import Protocol
 
 from rich.console import Console
@@ -15,8 +15,6 @@ from rich.table import Column
 from rich.text import Text
 
 from flows.processes import Progress as Event
-
-BETWEEN_WORDS: dict[str, bool] = {"break_long_words": False, "break_on_hyphens": False}
 
 
 class Display(Protocol):
@@ -144,9 +142,10 @@ class Terminal:
 
 def say(line: str, console: Console, style: str = "") -> None:
     """Print a line; in a terminal one that is too long goes on below between words, so that a path can be copied."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    wrapper = TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
+    wrapper.subsequent_indent = " " * (len(line) - len(line.lstrip()) + 2)
     whole = "\n" in line or not console.is_terminal  # a table is wrapped already, and a log is searched by lines
-    parts = [line] if whole else wrap(line, console.width, subsequent_indent=indent, **BETWEEN_WORDS)
+    parts = [line] if whole else wrapper.wrap(line)
     for part in parts:
         console.print(Text(part, style), soft_wrap=True)
 

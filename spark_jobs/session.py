@@ -47,8 +47,11 @@ HADOOP = {
 
 
 # PySpark asks for these classes with every function of a column, and Java looks each up in all its jars every time.
-LOOKED_UP = ("org.apache.spark.sql.functions", "functions", "PythonUtils", "PythonSQLUtils")
-LOOKED_UP += ("org.apache.spark.sql.classic.SparkSession",)
+LOOKED_UP = (
+    "org.apache.spark.sql.functions",
+    "org.apache.spark.sql.classic.SparkSession",
+    *("functions", "PythonUtils", "PythonSQLUtils"),
+)
 
 # What Spark makes of many columns is one huge method, which Java would interpret for ever.
 COMPILED = "-XX:-DontCompileHugeMethods"

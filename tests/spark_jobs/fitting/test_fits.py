@@ -228,6 +228,12 @@ def test_chances_are_those_of_scikit_learn_and_a_model_is_kept(
     assert fits.do(task_of("majority", tmp_path, learn, held)).failure is None
 
 
+@pytest.fixture
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "ROUNDS_OF_FEW", 5)
+
+
+@pytest.mark.usefixtures("few_rounds")
 @pytest.mark.parametrize(
     ("task", "names"),
     [
@@ -244,9 +250,7 @@ def test_what_spark_has_fitted_answers_the_same_without_it(
     spark: SparkSession,
     tmp_path: Path,
     places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fit, "ROUNDS_OF_FEW", 5)
     manifest = write_feature_set(tmp_path / "set", task, ROWS)
     pool, test = (read(tmp_path / "set", manifest, *s) for s in (("train", "validation"), ("test",)))
     fits, learn = Fits(spark, request_of(tmp_path / "set", tmp_path)), places[0]

@@ -9,6 +9,7 @@ import pytest
 
 from conf.selecting import Findings
 from models.candidates.report import TITLES, leaderboard, write
+from models.candidates.report.learning import learning
 from models.candidates.report.naming import reveals, titled
 from models.candidates.report.reasons import reasons
 from models.candidates.report.view import View
@@ -90,6 +91,11 @@ def test_it_needs_nothing_else(pages: dict[str, str], kind: str) -> None:
     assert all(value.startswith(("#", "data:image/png;base64,")) for value in linked)
     assert "@import" not in pages[kind]
     assert set(re.findall(r"url\((.)", pages[kind])) <= {"#"}
+
+
+def test_curves_of_few_rows_are_called_a_hint() -> None:
+    hints = [any("as a hint" in said for said in learning(View(found)).says) for found in (regression(), binary())]
+    assert hints == [True, False]
 
 
 def test_who_was_judged_with_fewer_rows_says_so(tmp_path: Path) -> None:
