@@ -18,7 +18,7 @@ from tests.models.launch import assert_same, ranks_of, wait_for_checkpoint, weig
 EPOCH = 200  # steps
 
 
-OTHERS: tuple[StrategyName, ...] = ("fsdp", "tensor", "pipeline", "local_sgd", "async")
+EVERY: tuple[StrategyName, ...] = ("ddp", "fsdp", "tensor", "pipeline", "local_sgd", "async")
 
 
 def wanted_in(feature_set: Path, folder: Path, strategy: StrategyName) -> TrainRequest:
@@ -32,7 +32,8 @@ def newest(wanted: TrainRequest) -> int:
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("strategy", ["ddp", *(pytest.param(other, marks=pytest.mark.soak) for other in OTHERS)])
+@pytest.mark.soak
+@pytest.mark.parametrize("strategy", EVERY)
 def test_sigterm_ends_all_ranks_with_a_checkpoint(strategy: StrategyName, feature_set: Path, tmp_path: Path) -> None:
     wanted = wanted_in(feature_set, tmp_path / "stopped", strategy)
     with launch.start(wanted) as agent:

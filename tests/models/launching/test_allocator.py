@@ -45,7 +45,8 @@ def resident_kibibytes(checkpointing: Checkpointing, environment: dict[str, str]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators are others")
-@pytest.mark.parametrize("tcmalloc", [True, pytest.param(False, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("tcmalloc", [True, False])
 def test_what_checkpointing_saves_is_saved_for_the_system(tcmalloc: bool) -> None:
     if tcmalloc and not better():
         pytest.skip("tcmalloc is not installed: apt-get install libtcmalloc-minimal4")

@@ -49,6 +49,7 @@ def address_of(wanted: TrainRequest) -> str:
     return wanted.launcher.address
 
 
+@pytest.mark.soak
 def test_two_machines_do_what_one_does_though_the_second_dies(
     feature_set: Path, alone: TrainResult, tmp_path: Path
 ) -> None:

@@ -27,7 +27,6 @@ from models.serving.predict import load_network
 from tests.feature_sets import RADAR
 from tests.models.trained import Trained
 
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression", "sequence")
 # Loads the model with nothing of franklin in reach but what the model brings.
 ALONE = """
 import importlib.abc, sys
@@ -52,7 +51,10 @@ def raw_rows(trained: Trained) -> pd.DataFrame:
     return rows if trained.manifest.task == "sequence" else rows.drop(columns=trained.manifest.label.name)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task",
+    ["binary", "sequence", *(pytest.param(task, marks=pytest.mark.soak) for task in ("multiclass", "regression"))],
+)
 def test_it_loads_where_franklin_is_not_and_equals_the_evaluation(
     task: Task, trained: dict[Task, Trained], logged: dict[Task, Path], tmp_path: Path
 ) -> None:

@@ -29,11 +29,11 @@ from tests.models.serving.test_model import ALONE, raw_rows
 from tests.models.trained import Trained
 
 NewRequest = Callable[[Trained, str], RegisterRequest]
-CASES: list[tuple[Task, str, str]] = [
-    ("binary", "lightgbm", "lightgbm"),
+CASES = [
+    pytest.param("binary", "lightgbm", "lightgbm", marks=pytest.mark.soak),
     ("multiclass", "logistic_regression", "scikit-learn"),
-    ("regression", "ridge", "scikit-learn"),
-    ("binary", "ensemble", "lightgbm"),
+    pytest.param("regression", "ridge", "scikit-learn", marks=pytest.mark.soak),
+    ("binary", "ensemble", "lightgbm"),  # of LightGBM and a network
 ]
 
 
