@@ -55,6 +55,7 @@ def test_one_rank_alone_is_never_late_and_does_what_one_process_does(
 
 
 @pytest.mark.distributed
+@pytest.mark.soak
 def test_a_killed_training_without_a_barrier_goes_on(feature_set: Path, single: TrainResult, tmp_path: Path) -> None:
     wanted = launch.request(feature_set, tmp_path, "async", 2, **PLAIN, checkpoint_steps=3)
     resumed = launch.run_and_kill(wanted, after_step=30)

@@ -35,9 +35,8 @@ def test_a_pace_is_counted_from_any_moment_on() -> None:
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize(
-    "strategy", ["ddp", *(pytest.param(name, marks=pytest.mark.soak) for name in ("fsdp", "pipeline"))]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp", "pipeline"])
 def test_a_slow_rank_is_seen_to_be_slow_and_the_others_to_wait(
     strategy: StrategyName, feature_set: Path, tmp_path: Path
 ) -> None:

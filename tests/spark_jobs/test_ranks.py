@@ -74,6 +74,7 @@ def ranks_below(servers: Servers) -> list[int]:
     return found
 
 
+@pytest.mark.soak
 def test_executors_train_as_torchrun_does(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     write_feature_set(tmp_path / "set", "binary")

@@ -47,7 +47,8 @@ def test_a_rank_whose_store_is_gone_when_it_is_done_ends(tmp_path: Path, monkeyp
     assert not (tmp_path / "answer.json").exists()
 
 
-@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.soak), 2])
+@pytest.mark.soak
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_a_rank_that_sleeps_is_named_with_its_step_and_its_stack(ranks: int, feature_set: Path, tmp_path: Path) -> None:
     wanted = wanted_in(feature_set, tmp_path, ranks, "sleeps_in_the_last_rank")
     with launch.start(wanted) as agent:
