@@ -60,7 +60,7 @@ def results(feature_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         case: request(feature_set, folder / "-".join(case), case) for case in CASES
     }
     wanted["local_sgd"] = request(feature_set, folder / "local_sgd", ("local_sgd", "none", "32-true"), every=2)
-    wanted["async"] = request(feature_set, folder / "async", ("async", "none", "32-true"), epochs=6)
+    wanted["async"] = request(feature_set, folder / "async", ("async", "none", "32-true"), epochs=20)
     return trainings.run(wanted)
 
 
